@@ -1,0 +1,19 @@
+/* The clocks, in microseconds. None of them fails on Linux. */
+#ifndef QUERN_LIB_CLOCK_H
+#define QUERN_LIB_CLOCK_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* CLOCK_MONOTONIC: for every age, deadline and duration. Shared by all processes of the host. */
+uint64_t clock_us(void);
+
+/* CLOCK_REALTIME since the epoch: for what people read, and for times that cross hosts. It can
+ * step. */
+uint64_t clock_wall_us(void);
+
+/* CPU time used so far by the process pid (all of its threads); 0 when it is gone. One system call.
+ */
+uint64_t clock_cpu_of_us(pid_t pid);
+
+#endif
