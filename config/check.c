@@ -1,0 +1,169 @@
+#include "config/draft.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define SERVERS_MAX 8192 /* that one HAProxy is asked to check and to choose from */
+#define HOST_NAME_BYTES 253
+#define LABEL_BYTES 63
+
+static bool usable(const struct config_draft *d, enum config_id id)
+{
+	return !d->wrong[id];
+}
+
+/* --- workers
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static void check_count(const struct config_draft *d)
+{
+	if (usable(d, ID_workers_count) && usable(d, ID_workers_max) &&
+		d->values.workers_count > d->values.workers_max)
+		draft_complain(d, d->errors, ID_workers_count, ID_workers_max,
+			"is out of range; allowed: at most workers.max");
+}
+
+/* --- balancer
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static void check_kind(const struct config_draft *d)
+{
+	const struct config *c = &d->values;
+
+	if (!usable(d, ID_balancer_kind) || c->balancer_kind != BALANCER_NONE)
+		return;
+	if (usable(d, ID_balancer_discovery) && c->balancer_discovery == DISCOVERY_DNS)
+		draft_complain(d, d->errors, ID_balancer_discovery, ID_balancer_kind,
+			"is not allowed without HAProxy; allowed: \"static\"");
+	/* Or clients would be spoken to in clear by somebody who asked for TLS. */
+	if (usable(d, ID_balancer_certificate) && *c->balancer_certificate)
+		draft_complain(d, d->errors, ID_balancer_certificate, ID_balancer_kind,
+			"is not allowed without HAProxy, which alone speaks TLS; allowed: \"\"");
+}
+
+static void check_discovery(const struct config_draft *d)
+{
+	const struct config *c = &d->values;
+
+	if (!usable(d, ID_balancer_discovery) || c->balancer_discovery != DISCOVERY_DNS)
+		return;
+	if (usable(d, ID_balancer_server_name) && !*c->balancer_server_name)
+		draft_complain(d, d->errors, ID_balancer_server_name, ID_balancer_discovery,
+			"is not allowed; allowed: the name to look up");
+	if (usable(d, ID_balancer_replicas) && usable(d, ID_workers_max) &&
+		c->balancer_replicas * c->workers_max > SERVERS_MAX)
+		draft_complain(d, d->errors, ID_balancer_replicas, ID_workers_max,
+			"is out of range; allowed: at most %" PRId64
+			", so that HAProxy has at most %d servers",
+			SERVERS_MAX / c->workers_max, SERVERS_MAX);
+}
+
+static bool is_label(const char *text, size_t len)
+{
+	static const char legal[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+	return len > 0 && len <= LABEL_BYTES && text[0] != '-' && text[len - 1] != '-' &&
+	       strspn(text, legal) >= len;
+}
+
+/* Labels as in RFC 1123; the underscore as well, which container engines allow in names and HAProxy
+ * looks up. */
+static bool is_host_name(const char *text)
+{
+	if (strlen(text) > HOST_NAME_BYTES)
+		return false;
+	for (;;) {
+		const size_t len = strcspn(text, ".");
+		if (!is_label(text, len))
+			return false;
+		if (!text[len])
+			return true;
+		text += len + 1;
+	}
+}
+
+static void check_server_name(const struct config_draft *d)
+{
+	const char *name = d->values.balancer_server_name;
+
+	if (usable(d, ID_balancer_server_name) && *name && !is_host_name(name))
+		draft_complain(d, d->errors, ID_balancer_server_name, CONFIG_IDS,
+			"is not allowed; allowed: a host name (labels of letters, digits, - and _ "
+			"between dots)");
+}
+
+static void check_certificate(const struct config_draft *d)
+{
+	if (usable(d, ID_balancer_certificate) &&
+		strpbrk(d->values.balancer_certificate, " \"'\\#$"))
+		draft_complain(d, d->errors, ID_balancer_certificate, CONFIG_IDS,
+			"is not allowed; allowed: a path without blanks and without \" ' \\ # $, "
+			"which mean something in haproxy.cfg");
+}
+
+static void warn_of_balancer(const struct config_draft *d)
+{
+	const struct config *c = &d->values;
+
+	if (!usable(d, ID_balancer_kind) || c->balancer_kind != BALANCER_HAPROXY)
+		return;
+	if (usable(d, ID_limits_queue_ms) && usable(d, ID_balancer_timeout_ms) &&
+		c->limits_queue_ms >= c->balancer_timeout_ms)
+		draft_complain(d, d->warnings, ID_limits_queue_ms, ID_balancer_timeout_ms,
+			"is no shorter than HAProxy waits: it gives up before a worker says 503");
+	if (usable(d, ID_balancer_maxconn) && usable(d, ID_balancer_policy) &&
+		c->balancer_policy != POLICY_CENTRAL &&
+		c->balancer_maxconn != config_options[ID_balancer_maxconn].number)
+		draft_complain(d, d->warnings, ID_balancer_maxconn, ID_balancer_policy,
+			"has no effect: it is for policy \"central\"");
+}
+
+/* --- http and log
+ * --------------------------------------------------------------------------------------------------
+ */
+
+/* A field's value as RFC 9110 has it, less the obsolete bytes: whoever could write a CR LF could
+ * write an answer. */
+static void check_field(const struct config_draft *d, enum config_id id, const char *value)
+{
+	if (!usable(d, id))
+		return;
+	for (const char *c = value; *c; c++) {
+		if (*c < 0x20 || *c > 0x7e) {
+			draft_complain(d, d->errors, id, CONFIG_IDS,
+				"is not allowed; allowed: printable ASCII, for it becomes an HTTP "
+				"header field");
+			return;
+		}
+	}
+}
+
+static void check_log(const struct config_draft *d)
+{
+	const struct config *c = &d->values;
+
+	if (usable(d, ID_log_destination) && !*c->log_destination)
+		draft_complain(d, d->errors, ID_log_destination, CONFIG_IDS,
+			"is not allowed; allowed: \"stderr\", or the path of a file");
+	if (usable(d, ID_http_log_text) && usable(d, ID_http_access_log) && c->http_log_text &&
+		!c->http_access_log)
+		draft_complain(d, d->warnings, ID_http_log_text, ID_http_access_log,
+			"has no effect without an access log");
+}
+
+void draft_check(const struct config_draft *d)
+{
+	check_count(d);
+	draft_check_listeners(d);
+	check_kind(d);
+	check_discovery(d);
+	check_server_name(d);
+	check_certificate(d);
+	check_field(d, ID_http_cache_control, d->values.http_cache_control);
+	check_field(d, ID_http_allow_origin, d->values.http_allow_origin);
+	check_log(d);
+	warn_of_balancer(d);
+}

@@ -1,0 +1,182 @@
+#include "config/draft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Far above any real configuration; below what hurts when somebody names the wrong file. */
+#define FILE_BYTES (1u << 20)
+#define READ_BYTES 4096u
+
+static const char *json_type_name(const json_t *json)
+{
+	switch (json_typeof(json)) {
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "an array";
+	case JSON_STRING:
+		return "a string";
+	case JSON_INTEGER:
+	case JSON_REAL:
+		return "a number";
+	case JSON_TRUE:
+	case JSON_FALSE:
+		return "true or false";
+	case JSON_NULL:
+		return "null";
+	}
+	return "unknown";
+}
+
+/* All bytes of fd. 0 or -errno; -EFBIG above FILE_BYTES. */
+static int read_all(int fd, struct buffer *content)
+{
+	while (content->len <= FILE_BYTES) {
+		char *room = buffer_reserve(content, READ_BYTES);
+		if (!room)
+			return -ENOMEM;
+		const ssize_t n = read(fd, room, READ_BYTES);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			content->len += (size_t)n;
+	}
+	return -EFBIG;
+}
+
+static int read_path(const char *path, struct buffer *content)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	const int result = read_all(fd, content);
+	close(fd);
+	return result;
+}
+
+/* The parser's own words may quote the file: keep them on one line. */
+static void put_one_line(struct buffer *out, const char *text)
+{
+	for (; *text; text++) {
+		const bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
+		buffer_putc(out, (char)(control ? ' ' : *text));
+	}
+}
+
+static json_t *parse(struct config_draft *d, const struct buffer *content)
+{
+	json_error_t error;
+	json_t *json = json_loadb(
+		content->data ? content->data : "", content->len, JSON_REJECT_DUPLICATES, &error);
+
+	if (!json && error.line < 0) {
+		/* It did not come to the text: the only way there is that memory ran out. */
+		buffer_printf(d->errors, "%s: cannot be parsed: out of memory\n", d->file);
+		d->out_of_memory = true;
+	} else if (!json) {
+		buffer_printf(d->errors, "%s:%d:%d: ", d->file, error.line, error.column);
+		put_one_line(d->errors, error.text);
+		buffer_putc(d->errors, '\n');
+	} else if (!json_is_object(json)) {
+		buffer_printf(d->errors, "%s: is %s; allowed: an object of sections\n", d->file,
+			json_type_name(json));
+		json_decref(json);
+		json = NULL;
+	}
+	return json;
+}
+
+static void merge_section(struct config_draft *d, const char *section, json_t *object)
+{
+	const size_t section_len = strlen(section);
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value)
+	{
+		const struct config_option *o = config_option_find(section, section_len, key);
+		if (o) {
+			draft_settle(d, o, ORIGIN_FILE,
+				config_value_from_json(o, &d->values, value), NULL, value);
+			continue;
+		}
+		char name[CONFIG_NAME_BYTES];
+		buffer_printf(d->errors, "%s: %s: there is no option ", d->file, section);
+		config_put_quoted(d->errors, key, strlen(key));
+		o = config_option_nearest(section, key);
+		if (o)
+			buffer_printf(d->errors, "; did you mean %s?", config_option_name(o, name));
+		buffer_putc(d->errors, '\n');
+	}
+}
+
+static bool is_section(const char *name)
+{
+	for (int i = 0; i < CONFIG_IDS; i++)
+		if (strcmp(config_options[i].section, name) == 0)
+			return true;
+	return false;
+}
+
+static void complain_of_section(struct config_draft *d, const char *name)
+{
+	const struct config_option *o = config_option_find_name(name, strlen(name));
+	const char *near = config_section_nearest(name);
+
+	buffer_printf(d->errors, "%s: there is no section ", d->file);
+	config_put_quoted(d->errors, name, strlen(name));
+	if (o)
+		buffer_printf(d->errors, "; write {\"%s\": {\"%s\": ...}}", o->section, o->key);
+	else if (near)
+		buffer_printf(d->errors, "; did you mean %s?", near);
+	buffer_putc(d->errors, '\n');
+}
+
+static void merge(struct config_draft *d, json_t *root)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(root, name, value)
+	{
+		const bool is_schema = strcmp(name, "$schema") == 0;
+		if (is_schema && json_is_string(value))
+			continue;
+		if (is_schema)
+			buffer_printf(d->errors, "%s: $schema: is %s; allowed: a string\n", d->file,
+				json_type_name(value));
+		else if (!is_section(name))
+			complain_of_section(d, name);
+		else if (!json_is_object(value))
+			buffer_printf(d->errors, "%s: %s: is %s; allowed: an object of options\n",
+				d->file, name, json_type_name(value));
+		else
+			merge_section(d, name, value);
+	}
+}
+
+void draft_read_file(struct config_draft *d)
+{
+	struct buffer content;
+	json_t *root = NULL;
+
+	buffer_init(&content);
+	const int result = read_path(d->file, &content);
+	if (result == 0)
+		root = parse(d, &content);
+	else if (result == -EFBIG)
+		buffer_printf(d->errors, "%s: is longer than %u bytes\n", d->file, FILE_BYTES);
+	else
+		buffer_printf(d->errors, "%s: cannot be read: %s\n", d->file, strerror(-result));
+	if (root)
+		merge(d, root);
+	d->file_wrong = !root;
+	json_decref(root);
+	buffer_done(&content);
+}
