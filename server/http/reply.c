@@ -1,0 +1,195 @@
+#include "server/http/reply.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+	int status;
+	const char *line;
+} reasons[] = {
+	{200, "200 OK"},
+	{204, "204 No Content"},
+	{304, "304 Not Modified"},
+	{400, "400 Bad Request"},
+	{404, "404 Not Found"},
+	{405, "405 Method Not Allowed"},
+	{408, "408 Request Timeout"},
+	{413, "413 Content Too Large"},
+	{415, "415 Unsupported Media Type"},
+	{431, "431 Request Header Fields Too Large"},
+	{500, "500 Internal Server Error"},
+	{501, "501 Not Implemented"},
+	{503, "503 Service Unavailable"},
+};
+
+static const char *status_line(int status)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].line;
+	return "500 Internal Server Error";
+}
+
+void http_reply_init(struct http_reply *r)
+{
+	*r = (struct http_reply){.status = 200};
+	buffer_init(&r->body);
+}
+
+void http_reply_done(struct http_reply *r)
+{
+	buffer_done(&r->body);
+}
+
+void http_reply_reset(struct http_reply *r)
+{
+	struct buffer body = r->body;
+
+	buffer_reset(&body);
+	*r = (struct http_reply){.status = 200, .body = body};
+}
+
+void http_reply_json(struct http_reply *r, int status, const char *json)
+{
+	http_reply_reset(r);
+	r->status = status;
+	r->content_type = "application/json";
+	buffer_puts(&r->body, json);
+}
+
+void http_reply_refuse(struct http_reply *r, const struct http_refusal *refusal)
+{
+	json_t *error = json_pack(
+		"{s:{s:s, s:s}}", "error", "code", refusal->code, "message", refusal->message);
+	if (error && refusal->parameter)
+		(void)json_object_set_new(json_object_get(error, "error"), "parameter",
+			json_string(refusal->parameter));
+	char *text = error ? json_dumps(error, JSON_PRESERVE_ORDER) : NULL;
+
+	http_reply_json(
+		r, refusal->status, text ? text : "{\"error\":{\"code\":\"out_of_memory\"}}");
+	buffer_putc(&r->body, '\n');
+	if (refusal->status == 503)
+		r->retry_after_s = 1;
+	free(text);
+	json_decref(error);
+}
+
+/* Date has one-second resolution: made once a second, copied otherwise. */
+static void put_date(struct buffer *out)
+{
+	static time_t made_for = -1;
+	static char line[64];
+	time_t now = time(NULL);
+
+	if (now != made_for) {
+		struct tm tm;
+		gmtime_r(&now, &tm);
+		/* The locale is never set, so the names are English as RFC 9110, 5.6.7 wants them.
+		 */
+		(void)strftime(line, sizeof(line), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+		made_for = now;
+	}
+	buffer_puts(out, line);
+}
+
+/* Microseconds as milliseconds with three decimals. */
+static void put_ms(struct buffer *out, uint64_t us)
+{
+	unsigned rest = (unsigned)(us % 1000u);
+	char decimals[4] = {'.', (char)('0' + rest / 100u), (char)('0' + rest / 10u % 10u),
+		(char)('0' + rest % 10u)};
+
+	buffer_put_u64(out, us / 1000u);
+	buffer_append(out, decimals, sizeof(decimals));
+}
+
+static void put_timing(const struct http_reply_style *style, const struct http_reply_timing *timing,
+	struct buffer *out)
+{
+	buffer_puts(out, "Server-Timing: queue;dur=");
+	put_ms(out, timing->queue_us);
+	buffer_puts(out, ", ");
+	buffer_puts(out, timing->work);
+	buffer_puts(out, ";dur=");
+	put_ms(out, timing->work_us);
+	if (style->worker >= 0) {
+		buffer_puts(out, ", worker;desc=\"");
+		buffer_put_u64(out, (unsigned)style->worker);
+		buffer_putc(out, '"');
+	}
+	buffer_puts(out, "\r\n");
+}
+
+static void put_field(struct buffer *out, const char *name, const char *value)
+{
+	buffer_puts(out, name);
+	buffer_puts(out, ": ");
+	buffer_puts(out, value);
+	buffer_puts(out, "\r\n");
+}
+
+static void put_cors(
+	const struct http_reply *r, const struct http_reply_style *style, struct buffer *out)
+{
+	if (style->allow_origin[0] == '\0')
+		return;
+	put_field(out, "Access-Control-Allow-Origin", style->allow_origin);
+	if (!r->preflight)
+		return;
+	if (r->allow)
+		put_field(out, "Access-Control-Allow-Methods", r->allow);
+	buffer_puts(out, "Access-Control-Allow-Headers: Content-Type, If-None-Match\r\n"
+			 "Access-Control-Max-Age: 86400\r\n");
+}
+
+/* RFC 9110, 8.6: neither 204 nor 304 has content; 304 may leave the length out. */
+static bool has_content(const struct http_reply *r)
+{
+	return r->status != 204 && r->status != 304;
+}
+
+bool http_reply_sends_body(const struct http_reply *r, const struct http_reply_wire *wire)
+{
+	return has_content(r) && !wire->head_only && r->body.len > 0;
+}
+
+void http_reply_head(const struct http_reply *r, const struct http_reply_style *style,
+	const struct http_reply_timing *timing, const struct http_reply_wire *wire,
+	struct buffer *out)
+{
+	buffer_puts(out, "HTTP/1.1 ");
+	buffer_puts(out, status_line(r->status));
+	buffer_puts(out, "\r\n");
+	put_date(out);
+	if (has_content(r)) {
+		if (r->content_type)
+			put_field(out, "Content-Type", r->content_type);
+		buffer_puts(out, "Content-Length: ");
+		buffer_put_u64(out, r->body.len);
+		buffer_puts(out, "\r\n");
+	}
+	if (r->etag[0])
+		put_field(out, "ETag", r->etag);
+	if (r->cacheable && style->cache_control[0])
+		put_field(out, "Cache-Control", style->cache_control);
+	else if (!r->cacheable)
+		buffer_puts(out, "Cache-Control: no-store\r\n");
+	put_cors(r, style, out);
+	buffer_puts(out, "X-Content-Type-Options: nosniff\r\n");
+	if (r->allow)
+		put_field(out, "Allow", r->allow);
+	if (r->retry_after_s > 0) {
+		buffer_puts(out, "Retry-After: ");
+		buffer_put_u64(out, r->retry_after_s);
+		buffer_puts(out, "\r\n");
+	}
+	put_timing(style, timing, out);
+	if (!wire->keep_alive)
+		buffer_puts(out, "Connection: close\r\n");
+	else if (wire->minor == 0)
+		buffer_puts(out, "Connection: keep-alive\r\n");
+	buffer_puts(out, "\r\n");
+}

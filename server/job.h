@@ -1,0 +1,39 @@
+/*
+ * The job queue of a worker: requests that wait for their turn, first come first served. One job is
+ * run per turn of the loop, so that its answer is on the wire before the next one begins.
+ */
+#ifndef QUERN_SERVER_JOB_H
+#define QUERN_SERVER_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+struct route;
+
+struct job {
+	TAILQ_ENTRY(job) link;
+	const struct route *route;
+	bool queued;
+};
+
+TAILQ_HEAD(job_list, job);
+
+struct job_queue {
+	struct job_list list;
+	size_t len, limit;
+};
+
+void job_queue_init(struct job_queue *q, size_t limit);
+
+/* False, and nothing happened, when the queue is full. The job stays its caller's and must not
+ * move. */
+bool job_push(struct job_queue *q, struct job *job) __attribute__((warn_unused_result));
+
+/* The job that waited longest, taken out; NULL when there is none. */
+struct job *job_pop(struct job_queue *q);
+
+/* Takes a job out before its turn; nothing happens if it is not queued. */
+void job_remove(struct job_queue *q, struct job *job);
+
+#endif

@@ -1,0 +1,114 @@
+#include "server/route.h"
+
+#include "server/routes/routes.h"
+
+#include <string.h>
+
+#define METHOD(m) (1u << (m))
+#define READS (METHOD(HTTP_GET) | METHOD(HTTP_HEAD))
+
+static const struct route routes[] = {
+	{
+		.path = "/",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_ROOT,
+		.work = "qr",
+		.handle = route_root,
+	},
+	{
+		.path = "/qr",
+		.methods = READS | METHOD(HTTP_POST),
+		.allow = "GET, HEAD, POST, OPTIONS",
+		.id = ROUTE_QR,
+		.work = "qr",
+		.handle = route_qr,
+	},
+	{
+		.path = "/healthz",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_HEALTHZ,
+		.at_once = true,
+		.work = "health",
+		.handle = route_healthz,
+	},
+	{
+		.path = "/lab/sleep",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_LAB_SLEEP,
+		.lab = true,
+		.work = "lab",
+		.handle = route_lab_sleep,
+	},
+	{
+		.path = "/lab/burn",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_LAB_BURN,
+		.lab = true,
+		.work = "lab",
+		.handle = route_lab_burn,
+	},
+};
+
+static const struct route *lookup(const char *path, size_t len, const struct config *config)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		const struct route *r = &routes[i];
+
+		if (strlen(r->path) == len && memcmp(r->path, path, len) == 0)
+			return r->lab && !config->lab_enabled ? NULL : r;
+	}
+	return NULL;
+}
+
+static void answer_options(struct http_reply *reply, const char *allow)
+{
+	http_reply_reset(reply);
+	reply->status = 204;
+	reply->allow = allow;
+	reply->preflight = true;
+}
+
+static void refuse(struct http_reply *reply, int status, const char *code, const char *message)
+{
+	struct http_refusal refusal;
+
+	(void)http_refuse(&refusal, status, code, NULL, "%s", message);
+	http_reply_refuse(reply, &refusal);
+}
+
+const struct route *route_find(const struct http_request *request, const char *data,
+	const struct config *config, struct http_reply *reply, enum stats_route *ret_id)
+{
+	*ret_id = ROUTE_NONE;
+	if (request->method == HTTP_UNKNOWN) {
+		refuse(reply, 501, "not_implemented",
+			"this server does not know the request's method");
+		return NULL;
+	}
+	if (request->method == HTTP_OPTIONS && request->path.len == 1 &&
+		data[request->path.at] == '*') {
+		answer_options(reply, "GET, HEAD, POST, OPTIONS");
+		return NULL;
+	}
+	const struct route *r = lookup(data + request->path.at, request->path.len, config);
+	if (!r) {
+		refuse(reply, 404, "not_found", "there is nothing at this path; see / and /qr");
+		return NULL;
+	}
+	*ret_id = r->id;
+	if (request->method == HTTP_OPTIONS) {
+		answer_options(reply, r->allow);
+		return NULL;
+	}
+	if (!(r->methods & METHOD(request->method))) {
+		refuse(reply, 405, "method_not_allowed",
+			"this path does not take the request's method; see Allow");
+		reply->allow = r->allow;
+		return NULL;
+	}
+	return r;
+}

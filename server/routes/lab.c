@@ -1,0 +1,100 @@
+/* The lab's work: a known service time, with or without CPU. Both block the loop, which is what
+ * they are for. */
+#include "lib/clock.h"
+#include "lib/number.h"
+#include "server/http/form.h"
+#include "server/routes/routes.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_US 10000000 /* ten seconds: enough for every experiment, and a bound */
+
+static bool refuse_us(struct http_refusal *refusal)
+{
+	return http_refuse(refusal, 400, "bad_parameter", "us",
+		"us must be given once, a whole number of microseconds from 0 to %d", MAX_US);
+}
+
+/* ?us=, given exactly once. */
+static bool read_us(struct exchange *x, int64_t *ret, struct http_refusal *refusal)
+{
+	const char *rest = x->data + x->request->query.at;
+	size_t left = x->request->query.len;
+	struct form_text name, value;
+	bool found = false;
+	int result;
+
+	buffer_reset(x->scratch);
+	char *store = buffer_reserve(x->scratch, left + 1);
+	if (!store)
+		return http_refuse(refusal, 503, "overloaded", NULL, "out of memory");
+	while ((result = form_next(&rest, &left, store, &name, &value)) > 0) {
+		if (name.len != 2 || memcmp(name.at, "us", 2) != 0)
+			continue;
+		if (found || number_parse_int(ret, value.at, value.len, 0, MAX_US) != 0)
+			return refuse_us(refusal);
+		found = true;
+	}
+	if (result < 0)
+		return http_refuse(refusal, 400, "bad_parameter", "query",
+			"broken percent-encoding in the query");
+	return found || refuse_us(refusal);
+}
+
+static void sleep_us(int64_t us)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += us / 1000000;
+	until.tv_nsec += us % 1000000 * 1000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		continue;
+}
+
+static int64_t thread_cpu_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* CPU time, not wall time: a worker that is not scheduled meanwhile owes the rest. */
+static void burn_us(int64_t us)
+{
+	int64_t until = thread_cpu_us() + us;
+
+	while (thread_cpu_us() < until)
+		continue;
+}
+
+static void do_work(struct exchange *x, void (*work)(int64_t))
+{
+	struct http_refusal refusal;
+	int64_t us = 0;
+
+	if (!read_us(x, &us, &refusal)) {
+		http_reply_refuse(x->reply, &refusal);
+		return;
+	}
+	work(us);
+	http_reply_json(x->reply, 200, "");
+	buffer_printf(&x->reply->body, "{\"us\":%lld}\n", (long long)us);
+}
+
+void route_lab_sleep(struct exchange *x)
+{
+	do_work(x, sleep_us);
+}
+
+void route_lab_burn(struct exchange *x)
+{
+	do_work(x, burn_us);
+}
