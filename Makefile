@@ -1,0 +1,135 @@
+# Quern: everything built goes to build/.
+#
+#   make            the programs           make run      the service, HAProxy in front, until Ctrl-C
+#   make check      all tests              make bench    against what a user would pick instead
+#   make lint       format and analysis    make fuzz     ten minutes of fuzzing a target
+#   make install    DESTDIR= PREFIX=       make clean
+#
+# V=1 shows the commands; SANITIZER=address|undefined|address,undefined|thread builds into a directory of its own;
+# WERROR=1 makes warnings errors; PYTEST= gives pytest further arguments.
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+SANITIZER ?=
+WERROR ?=
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+comma := ,
+BUILD ?= build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
+
+PACKAGES_RUN := libevent_core libqrencode libpng zlib jansson
+PKG_CONFIG ?= pkg-config
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla -Wundef \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings $(if $(WERROR),-Werror)
+OPTIMIZE := $(if $(SANITIZER),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZER) \
+	-fno-sanitize-recover=all,-O2 -D_FORTIFY_SOURCE=2)
+CFLAGS ?= -g
+override CFLAGS += -std=c11 $(OPTIMIZE) $(WARNINGS) -fstack-protector-strong -fPIE -fvisibility=hidden
+override CPPFLAGS += -D_GNU_SOURCE -DQUERN_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
+override LDFLAGS += -pie -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER))
+# Asked for only when something is linked, so that `make run` can install pkg-config first.
+LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES_RUN)) -lm
+INCLUDES = $(eval INCLUDES := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES_RUN)))$(INCLUDES)
+
+PROGRAMS := quernd quernctl quern-balancer
+MAIN_quernd := server/main.c
+MAIN_quernctl := server/ctl/main.c
+MAIN_quern-balancer := balancer/main.c
+MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
+
+SOURCES := $(wildcard lib/*.c config/*.c server/*.c server/http/*.c server/routes/*.c server/qr/*.c \
+	server/stats/*.c server/ctl/*.c balancer/*.c)
+PARTS := $(filter-out $(MAINS),$(SOURCES))
+object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+GENERATED := $(BUILD)/gen/balancer/haproxy_template.h
+
+.PHONY: all run check check-only lint format bench fuzz install clean deps-run deps-check schema
+.DELETE_ON_ERROR:
+
+all: $(addprefix $(BUILD)/,$(PROGRAMS))
+
+run: deps-run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) exec balancer/run
+
+check: deps-check
+	$(Q)$(MAKE) --no-print-directory check-only
+
+check-only: all unit-tests
+	$(Q)BUILD=$(abspath $(BUILD)) tests/run
+
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
+deps-run deps-check: deps-%:
+	$(Q)tools/install-packages $*
+
+$(BUILD)/libquern.a: $(call object,$(PARTS))
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+define program
+$(BUILD)/$(1): $(call object,$(MAIN_$(1))) $(BUILD)/libquern.a
+	@echo "  LINK  $$@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+$(BUILD)/obj/%.o: %.c | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/balancer/haproxy_template.h: balancer/haproxy.cfg.in tools/embed
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)tools/embed haproxy_template $< > $@
+
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a
+	@mkdir -p $(@D)
+	@echo "  TEST  $<"
+	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libquern.a $(LDFLAGS) \
+		-Wl,--as-needed $(LIBS) -lcmocka
+
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES))) $(addsuffix .d,$(UNIT_TESTS))
+
+# --- files made from config/options.def; they are committed, and a test compares them -------------------------------
+
+schema: $(BUILD)/quernd
+	$(BUILD)/quernd --print-schema > config/quern.schema.json
+	env -i $(BUILD)/quernd --print-config > config/quern.json
+
+# --- analysis -----------------------------------------------------------------------------------------------------
+
+C_FILES = $(shell find lib config server balancer tests -name '*.[ch]')
+lint: deps-check
+	$(Q)BUILD=$(BUILD) tools/lint $(C_FILES)
+
+format:
+	clang-format -i $(C_FILES)
+
+# --- fuzzing: make fuzz [FUZZ=fuzz_parse] [SECONDS=600] -----------------------------------------------------------
+
+FUZZ ?= $(FUZZERS)
+SECONDS ?= 600
+fuzz: deps-check
+	$(Q)for target in $(FUZZ); do tests/fuzz/run $$target $(SECONDS) || exit 1; done
+
+bench: deps-check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) bench/peers/compare
+
+# --- installation -------------------------------------------------------------------------------------------------
+
+install: all
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(addprefix $(BUILD)/,$(PROGRAMS))
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/quern config/quern.json config/quern.schema.json
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/man/*.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
+
+clean:
+	rm -rf build

@@ -1,0 +1,210 @@
+#include "server/admin.h"
+
+#include "lib/log.h"
+#include "server/http/conn.h"
+#include "server/http/server.h"
+#include "server/stats/metrics.h"
+#include "server/stats/sample.h"
+#include "server/stats/status_json.h"
+#include "server/terminate.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_BYTES 8192
+#define CONNECTIONS 256
+#define CLIENT_US 5000000u
+#define IDLE_US 60000000u
+
+struct admin {
+	const struct config *config;
+	const char *config_path;
+	const struct stats_region *stats;
+	struct event_base *base;
+	struct event *tick;
+	struct sampler *sampler;
+	struct stats_slot *own; /* the HTTP layer's counters need a place; nobody reads these */
+	struct http_server server;
+	struct terminate terminate;
+	bool ended;
+};
+
+/* 200 while at least one worker takes work; the body tells whether that is all of them. */
+static void answer_health(struct admin *a)
+{
+	uint32_t wanted = atomic_load(&a->stats->wanted), ready = 0;
+	struct http_reply *reply = &a->server.reply;
+
+	for (uint32_t i = 0; i < a->stats->slots; i++)
+		ready += atomic_load(&a->stats->slot[i].state) == SLOT_READY ? 1u : 0u;
+	bool stopping = atomic_load(&a->stats->stopping) != 0;
+	const char *word = stopping	    ? "stopping"
+			   : ready == 0	    ? "down"
+			   : ready < wanted ? "degraded"
+					    : "ok";
+	http_reply_json(reply, stopping || ready == 0 ? 503 : 200, "");
+	buffer_printf(&reply->body, "{\"status\":\"%s\",\"ready\":%u,\"workers\":%u}\n", word,
+		ready, wanted);
+}
+
+static void answer_status(struct admin *a)
+{
+	http_reply_json(&a->server.reply, 200, "");
+	if (status_json_write(a->sampler, a->config, a->config_path, &a->server.reply.body) != 0)
+		a->server.reply.body.failed = true;
+}
+
+static void answer_metrics(struct admin *a)
+{
+	http_reply_reset(&a->server.reply);
+	a->server.reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+	if (metrics_write(a->sampler, &a->server.reply.body) != 0)
+		a->server.reply.body.failed = true;
+}
+
+static const struct {
+	const char *path;
+	void (*answer)(struct admin *a);
+} pages[] = {
+	{"/status.json", answer_status},
+	{"/metrics", answer_metrics},
+	{"/healthz", answer_health},
+};
+
+static void refuse(struct admin *a, int status, const char *code, const char *message)
+{
+	struct http_refusal refusal;
+
+	(void)http_refuse(&refusal, status, code, NULL, "%s", message);
+	http_reply_refuse(&a->server.reply, &refusal);
+	if (status == 405)
+		a->server.reply.allow = "GET, HEAD";
+}
+
+static void fill_reply(struct admin *a, const struct http_conn *c)
+{
+	const struct http_request *q = &c->request;
+	const char *path = http_conn_text(c, q->path);
+
+	if (q->method == HTTP_UNKNOWN) {
+		refuse(a, 501, "not_implemented", "this server does not know the request's method");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		if (strlen(pages[i].path) != q->path.len ||
+			memcmp(pages[i].path, path, q->path.len) != 0)
+			continue;
+		if (q->method == HTTP_GET || q->method == HTTP_HEAD)
+			pages[i].answer(a);
+		else
+			refuse(a, 405, "method_not_allowed",
+				"the admin address only reads: GET and HEAD");
+		return;
+	}
+	refuse(a, 404, "not_found", "there are /status.json, /metrics and /healthz");
+}
+
+static void on_request(struct http_conn *c, void *arg)
+{
+	struct admin *a = arg;
+	struct http_reply_timing timing = {.work = "admin"};
+
+	if (c->request.refusal.status != 0)
+		http_reply_refuse(&a->server.reply, &c->request.refusal);
+	else
+		fill_reply(a, c);
+	http_server_wake(&a->server);
+	timing.work_us = a->server.now_us - c->complete_us;
+	http_conn_answer(c, &timing);
+}
+
+/* Requests are answered at once, so none can be left behind. */
+static void on_gone(struct http_conn *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct admin *a = arg;
+	(void)fd;
+	(void)what;
+
+	http_server_wake(&a->server);
+	sampler_tick(a->sampler);
+	http_server_settle(&a->server);
+}
+
+static void on_terminate(void *arg)
+{
+	struct admin *a = arg;
+
+	a->ended = true;
+	(void)event_base_loopbreak(a->base);
+}
+
+static int begin(struct admin *a, int listener)
+{
+	struct timeval second = {.tv_sec = 1};
+	struct http_server_options options = {
+		.limits = {.header_bytes = HEADER_BYTES, .body_bytes = 0},
+		.client_us = CLIENT_US,
+		.idle_us = IDLE_US,
+		.connections = CONNECTIONS,
+		.style = {.cache_control = "", .allow_origin = "", .worker = -1},
+		.on_request = on_request,
+		.on_gone = on_gone,
+		.arg = a,
+	};
+	int error = sampler_new(&a->sampler, a->stats);
+
+	if (error)
+		return error;
+	a->own = calloc(1, sizeof(*a->own));
+	a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
+	if (!a->own || !a->tick || event_add(a->tick, &second) != 0)
+		return -ENOMEM;
+	error = http_server_init(&a->server, a->base, listener, a->own, &options);
+	if (error)
+		return error;
+	sampler_tick(a->sampler);
+	error = terminate_init(&a->terminate, a->base, on_terminate, a);
+	if (error)
+		http_server_done(&a->server);
+	return error;
+}
+
+static void end(struct admin *a)
+{
+	if (a->tick)
+		event_free(a->tick);
+	sampler_free(a->sampler);
+	free(a->own);
+	event_base_free(a->base);
+}
+
+int admin_run(const struct config *config, const char *config_path,
+	const struct stats_region *stats, int listener)
+{
+	struct admin a = {.config = config, .config_path = config_path, .stats = stats};
+
+	a.base = event_base_new();
+	if (!a.base) {
+		log_error("cannot make an event loop");
+		return 1;
+	}
+	int error = begin(&a, listener);
+	if (error) {
+		log_error("cannot serve status: %s", strerror(-error));
+	} else {
+		if (event_base_dispatch(a.base) < 0)
+			log_error("the event loop failed");
+		terminate_done(&a.terminate);
+		http_server_done(&a.server);
+	}
+	end(&a);
+	return a.ended ? 0 : 1;
+}

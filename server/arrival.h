@@ -1,0 +1,19 @@
+/* When a request came to the fleet: HAProxy's stamp if there is one, else when it was whole here.
+ */
+#ifndef QUERN_SERVER_ARRIVAL_H
+#define QUERN_SERVER_ARRIVAL_H
+
+#include "server/http/conn.h"
+#include "server/stats/stats.h"
+
+#include <stdint.h>
+
+/*
+ * How long the request in hand has waited at now_us (CLOCK_MONOTONIC). X-Request-Start:
+ * t=<microseconds since the epoch> counts if it lies between a minute ago and now; one that does
+ * not is counted in stats->bad_start. It is not used for requests with a body: its stamp is older
+ * than the body's upload.
+ */
+uint64_t arrival_waited_us(const struct http_conn *c, uint64_t now_us, struct stats_slot *stats);
+
+#endif

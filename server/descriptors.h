@@ -1,0 +1,13 @@
+/* RLIMIT_NOFILE: what the configured limits need is there before the first worker is. */
+#ifndef QUERN_SERVER_DESCRIPTORS_H
+#define QUERN_SERVER_DESCRIPTORS_H
+
+#include <stdint.h>
+
+/*
+ * Raises the limit of open files, the hard one too where that is allowed, until a process may hold
+ * `need`. 0, or -errno and *ret_limit is what there is.
+ */
+int descriptors_raise(uint64_t need, uint64_t *ret_limit) __attribute__((warn_unused_result));
+
+#endif

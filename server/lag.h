@@ -1,0 +1,28 @@
+/*
+ * Loop lag: how late a periodic timer of the loop is served. A kernel timer with absolute due times
+ * is used, because libevent's own timers have the grain of its coarse clock and of epoll's
+ * milliseconds.
+ */
+#ifndef QUERN_SERVER_LAG_H
+#define QUERN_SERVER_LAG_H
+
+#include "server/http/server.h"
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#define LAG_PERIOD_US 100000u
+
+struct lag {
+	struct http_server *server; /* borrowed: its clock and its counters */
+	struct event *event;
+	int fd;
+	uint64_t due_us;
+};
+
+/* 0 or -errno; lag_done() takes either. */
+int lag_init(struct lag *l, struct event_base *base, struct http_server *server)
+	__attribute__((warn_unused_result));
+void lag_done(struct lag *l);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * Statistics in shared memory: one anonymous MAP_SHARED region, made by the master before any fork
+ * and inherited by workers and the admin process. One slot per possible worker; it outlives its
+ * workers, so counters carry on.
+ *
+ * Every field has exactly one writer at a time, named below; everybody may read. All are relaxed
+ * atomics: a reader sees each field whole, and fields may be of slightly different moments. Times
+ * are clock_us() (CLOCK_MONOTONIC).
+ */
+#ifndef QUERN_SERVER_STATS_STATS_H
+#define QUERN_SERVER_STATS_STATS_H
+
+#include "lib/histogram.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define STATS_LINE 64 /* bytes of a cache line */
+
+typedef _Atomic uint64_t stats_counter; /* the one typedef: an atomic is no struct */
+
+/* Routes that are counted apart; the order is that of stats_route_name(). */
+enum stats_route {
+	ROUTE_ROOT,
+	ROUTE_QR,
+	ROUTE_HEALTHZ,
+	ROUTE_LAB_SLEEP,
+	ROUTE_LAB_BURN,
+	ROUTE_NONE, /* no route was found, or the request could not be read */
+	ROUTE_COUNT,
+};
+const char *stats_route_name(enum stats_route route);
+
+/* Statuses that a worker answers with, ascending; anything else is a bug and asserted against. */
+#define STATS_STATUSES 13
+extern const int
+	stats_status[STATS_STATUSES]; /* 200 204 304 400 404 405 408 413 415 431 500 501 503 */
+
+enum slot_state {
+	SLOT_UNUSED,   /* no worker, none wanted */
+	SLOT_STARTING, /* forked, not ready yet */
+	SLOT_READY,    /* takes work */
+	SLOT_DRAINING, /* finishes what it has */
+	SLOT_WAITING,  /* died; will be started again at `retry_us` */
+};
+const char *slot_state_name(enum slot_state state);
+
+struct stats_slot {
+	/* Written by the master, while no worker lives or just before it forks. */
+	_Alignas(STATS_LINE) _Atomic int32_t pid; /* 0: none */
+	stats_counter spawned_us;		  /* when the living worker was forked */
+	stats_counter restarts;	   /* workers started in this slot after the first one */
+	stats_counter dead_cpu_us; /* CPU time of workers that are gone */
+	stats_counter retry_us;	   /* when a SLOT_WAITING slot is started again */
+
+	/* SLOT_READY and SLOT_DRAINING by the worker; the others by the master while the slot has
+	 * no worker. */
+	_Atomic uint32_t state;
+	stats_counter
+		ready_us; /* when the living worker became ready; 0 before. Cleared by the master */
+
+	/* Written by the worker from here on. Gauges are cleared by the master when a worker dies.
+	 */
+	_Alignas(STATS_LINE)
+		stats_counter idle_us; /* time spent waiting for events with nothing queued */
+	stats_counter idle_since_us;   /* nonzero: waiting since then (not yet in idle_us) */
+	stats_counter connections;     /* gauge: open */
+	stats_counter active;	       /* gauge: requests begun (first byte) and not yet answered */
+	stats_counter queue;	       /* gauge: requests waiting for their turn */
+	stats_counter lag_us;	       /* gauge: how late the loop's timer last fired */
+	stats_counter lag_due_us; /* gauge: when it is due next; past due, the loop is late now */
+
+	stats_counter accepted;	     /* connections ever */
+	stats_counter accept_paused; /* times that accepting paused: no descriptors, or the limit
+					reached */
+	stats_counter bytes_in, bytes_out;
+	stats_counter abandoned;       /* requests whose client had left before their turn came */
+	stats_counter timeouts_client; /* requests not complete, or answers not taken, in
+					  limits.client_ms */
+	stats_counter shed_full;       /* 503: queue full */
+	stats_counter shed_late;       /* 503: waited longer than limits.queue_ms */
+	stats_counter bad_start; /* X-Request-Start that was below zero or above a minute old */
+	stats_counter log_lost;	 /* log lines that could not be written */
+	stats_counter jobs;	 /* jobs run */
+	stats_counter requests[ROUTE_COUNT][STATS_STATUSES];
+
+	struct histogram queue_time; /* arrival (X-Request-Start if valid, else first byte complete)
+					to start */
+	struct histogram service_time;	/* the job's own work */
+	struct histogram response_time; /* both, and writing the answer */
+	struct histogram loop_lag;	/* of the loop's timer */
+};
+
+struct stats_region {
+	uint64_t started_us;	  /* clock_us() of the master's start */
+	uint64_t started_wall_us; /* clock_wall_us() of the same moment */
+	uint64_t start_ticks;	  /* start time of the master as in /proc/PID/stat, field 22 */
+	int32_t master_pid;
+	uint32_t slots;		   /* workers.max */
+	_Atomic uint32_t wanted;   /* workers.count in force; written by the master */
+	_Atomic uint32_t stopping; /* the master is shutting down */
+	stats_counter admin_restarts;
+	_Alignas(STATS_LINE) struct stats_slot slot[];
+};
+
+/* Adds to, sets or reads a counter that this process is the only writer of. */
+static inline void stats_add(stats_counter *c, uint64_t n)
+{
+	atomic_store_explicit(
+		c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+}
+static inline void stats_set(stats_counter *c, uint64_t n)
+{
+	atomic_store_explicit(c, n, memory_order_relaxed);
+}
+static inline uint64_t stats_get(const stats_counter *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+/* A zeroed region for `slots` workers, or NULL with errno set. Pages that no slot touches cost
+ * nothing. */
+struct stats_region *stats_region_new(uint32_t slots);
+void stats_region_free(struct stats_region *r);
+
+/* Requests answered by the slot so far, health checks left out. */
+uint64_t stats_slot_requests(const struct stats_slot *s);
+
+/* Counts one answer. */
+void stats_count_answer(struct stats_slot *s, enum stats_route route, int status);
+
+#endif

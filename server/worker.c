@@ -1,0 +1,299 @@
+#include "server/worker.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "server/access.h"
+#include "server/arrival.h"
+#include "server/http/conn.h"
+#include "server/http/server.h"
+#include "server/job.h"
+#include "server/lag.h"
+#include "server/route.h"
+#include "server/routes/params.h"
+#include "server/terminate.h"
+
+#include <event2/event.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Requests that waited too long are refused without a turn of their own, but not without bound in
+ * one turn. */
+#define LATE_PER_TURN 64
+
+struct worker {
+	const struct config *config;
+	struct stats_slot *stats;
+	int slot;
+	struct event_base *base;
+	struct http_server server;
+	struct job_queue queue;
+	struct lag lag;
+	struct terminate terminate;
+	struct params params;
+	struct buffer scratch;
+};
+
+static struct http_conn *conn_of(struct job *job)
+{
+	return (struct http_conn *)((char *)job - offsetof(struct http_conn, job));
+}
+
+static void publish_queue(struct worker *w)
+{
+	stats_set(&w->stats->queue, w->queue.len);
+}
+
+/* Sends s->reply, counts it and logs it. */
+static void answer(struct worker *w, struct http_conn *c, enum stats_route route,
+	const struct http_reply_timing *timing)
+{
+	const struct http_reply *r = &w->server.reply;
+
+	stats_count_answer(w->stats, route, r->status);
+	if (w->config->http_access_log) {
+		struct access_entry entry = {
+			.worker = w->slot,
+			.route = route,
+			.status = r->status,
+			.body_bytes = r->body.len,
+			.queue_us = timing->queue_us,
+			.work_us = timing->work_us,
+			.response_us = timing->queue_us + timing->work_us,
+		};
+		access_log(c, &entry, w->config->http_log_text, &w->scratch);
+	}
+	http_conn_answer(c, timing);
+}
+
+/* 503 before any work was spent on it. */
+static void shed(struct worker *w, struct http_conn *c, enum stats_route route, uint64_t queue_us,
+	const char *message)
+{
+	struct http_refusal refusal;
+	struct http_reply_timing timing = {.queue_us = queue_us, .work = "none"};
+
+	(void)http_refuse(&refusal, 503, "overloaded", NULL, "%s", message);
+	http_reply_refuse(&w->server.reply, &refusal);
+	answer(w, c, route, &timing);
+}
+
+static void fill_reply(struct worker *w, struct http_conn *c, const struct route *route)
+{
+	struct exchange x = {
+		.request = &c->request,
+		.data = c->in.data,
+		.reply = &w->server.reply,
+		.config = w->config,
+		.draining = w->server.draining,
+		.params = &w->params,
+		.scratch = &w->scratch,
+	};
+
+	http_reply_reset(&w->server.reply);
+	route->handle(&x);
+}
+
+static void answer_at_once(struct worker *w, struct http_conn *c, const struct route *route)
+{
+	struct http_reply_timing timing = {.work = route->work};
+
+	fill_reply(w, c, route);
+	timing.work_us = clock_us() - c->complete_us;
+	answer(w, c, route->id, &timing);
+}
+
+/* A whole request has come, or one that could not be read. Refusals and health checks never wait.
+ */
+static void on_request(struct http_conn *c, void *arg)
+{
+	struct worker *w = arg;
+	struct http_reply_timing nothing = {.work = "none"};
+	enum stats_route id = ROUTE_NONE;
+
+	if (c->request.refusal.status != 0) {
+		http_reply_refuse(&w->server.reply, &c->request.refusal);
+		answer(w, c, id, &nothing);
+		return;
+	}
+	const struct route *route =
+		route_find(&c->request, c->in.data, w->config, &w->server.reply, &id);
+	if (!route) {
+		answer(w, c, id, &nothing);
+		return;
+	}
+	if (route->at_once) {
+		answer_at_once(w, c, route);
+		return;
+	}
+	c->job.route = route;
+	if (!job_push(&w->queue, &c->job)) {
+		stats_add(&w->stats->shed_full, 1);
+		shed(w, c, route->id, 0, "the queue is full");
+	}
+	publish_queue(w);
+}
+
+/* The client closed while its request waited. */
+static void on_gone(struct http_conn *c, void *arg)
+{
+	struct worker *w = arg;
+
+	if (!c->job.queued)
+		return;
+	job_remove(&w->queue, &c->job);
+	publish_queue(w);
+	stats_add(&w->stats->abandoned, 1);
+}
+
+static void run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64_t began_us)
+{
+	const struct route *route = c->job.route;
+	struct http_reply_timing timing = {.queue_us = queue_us, .work = route->work};
+
+	fill_reply(w, c, route);
+	http_server_wake(&w->server);
+	timing.work_us = w->server.now_us - began_us;
+	answer(w, c, route->id, &timing);
+	stats_add(&w->stats->jobs, 1);
+	histogram_record(&w->stats->queue_time, queue_us);
+	histogram_record(&w->stats->service_time, timing.work_us);
+	histogram_record(&w->stats->response_time, queue_us + (clock_us() - began_us));
+}
+
+/* Takes jobs off the queue until one was run; the others were too late, or nobody waits for them
+ * any more. */
+static void run_one_job(struct worker *w)
+{
+	uint64_t limit_us = (uint64_t)w->config->limits_queue_ms * 1000u;
+
+	for (int i = 0; i < LATE_PER_TURN; i++) {
+		struct job *job = job_pop(&w->queue);
+		if (!job)
+			return;
+		struct http_conn *c = conn_of(job);
+		http_server_wake(&w->server);
+		uint64_t began_us = w->server.now_us;
+		uint64_t queue_us = arrival_waited_us(c, began_us, w->stats);
+		publish_queue(w);
+		if (http_conn_is_gone(c)) {
+			stats_add(&w->stats->abandoned, 1);
+			http_conn_close(c);
+			continue;
+		}
+		if (queue_us > limit_us) {
+			stats_add(&w->stats->shed_late, 1);
+			shed(w, c, job->route->id, queue_us,
+				"the request waited too long for its turn");
+			continue;
+		}
+		run(w, c, queue_us, began_us);
+		return;
+	}
+}
+
+static void on_terminate(void *arg)
+{
+	struct worker *w = arg;
+
+	http_server_wake(&w->server);
+	if (w->server.draining)
+		return;
+	atomic_store(&w->stats->state, SLOT_DRAINING);
+	log_debug("draining: %llu connections, %llu requests", (unsigned long long)w->server.open,
+		(unsigned long long)w->server.busy);
+	http_server_drain(&w->server);
+}
+
+/*
+ * Drained: nothing is under way, nor has anything come that was not looked at yet. One pass accepts
+ * what waits in the backlog, the next one reads what those connections have sent already.
+ */
+static bool is_finished(struct worker *w)
+{
+	if (!w->server.draining)
+		return false;
+	for (int pass = 0; pass < 2 && w->server.busy == 0; pass++)
+		(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
+	return w->server.busy == 0;
+}
+
+static void serve(struct worker *w)
+{
+	while (!is_finished(w)) {
+		bool idle = w->queue.len == 0;
+
+		if (idle)
+			stats_set(&w->stats->idle_since_us, clock_us());
+		if (event_base_loop(w->base, EVLOOP_ONCE | (idle ? 0 : EVLOOP_NONBLOCK)) < 0) {
+			log_error("the event loop failed");
+			return;
+		}
+		http_server_wake(&w->server);
+		run_one_job(w);
+		http_server_settle(&w->server);
+	}
+}
+
+static struct http_server_options server_options(struct worker *w)
+{
+	const struct config *c = w->config;
+
+	return (struct http_server_options){
+		.limits = {.header_bytes = (size_t)c->limits_header_bytes,
+			.body_bytes = (size_t)c->limits_body_bytes},
+		.client_us = (uint64_t)c->limits_client_ms * 1000u,
+		.idle_us = (uint64_t)c->limits_idle_ms * 1000u,
+		.connections = (uint64_t)c->limits_connections,
+		.style = {.cache_control = c->http_cache_control,
+			.allow_origin = c->http_allow_origin,
+			.worker = w->slot},
+		.on_request = on_request,
+		.on_gone = on_gone,
+		.arg = w,
+	};
+}
+
+static void serve_on(struct worker *w, int listener)
+{
+	struct http_server_options options = server_options(w);
+	int error = http_server_init(&w->server, w->base, listener, w->stats, &options);
+
+	if (error) {
+		log_error("cannot serve: %s", strerror(-error));
+		return;
+	}
+	error = lag_init(&w->lag, w->base, &w->server);
+	if (!error)
+		error = terminate_init(&w->terminate, w->base, on_terminate, w);
+	if (error) {
+		log_error("cannot watch the loop: %s", strerror(-error));
+	} else {
+		stats_set(&w->stats->ready_us, clock_us());
+		atomic_store(&w->stats->state, SLOT_READY);
+		log_info("ready");
+		serve(w);
+	}
+	terminate_done(&w->terminate);
+	lag_done(&w->lag);
+	http_server_done(&w->server);
+}
+
+int worker_run(const struct config *config, struct stats_slot *stats, int slot, int listener)
+{
+	struct worker w = {.config = config, .stats = stats, .slot = slot};
+
+	job_queue_init(&w.queue, (size_t)config->limits_queue);
+	params_init(&w.params);
+	buffer_init(&w.scratch);
+	w.base = event_base_new();
+	if (w.base)
+		serve_on(&w, listener);
+	else
+		log_error("cannot make an event loop");
+	bool drained = w.base && w.server.draining;
+	if (w.base)
+		event_base_free(w.base);
+	params_done(&w.params);
+	buffer_done(&w.scratch);
+	return drained ? 0 : 1;
+}

@@ -1,0 +1,86 @@
+"""The documentation names what there is: endpoints, command-line options, signals, exit codes; and its links lead
+somewhere. Options are held by test_config.py, metrics by test_metrics.py."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+from fleet import BUILD, clean_environment
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = {"quernd": "quernd.8", "quernctl": "quernctl.1", "quern-balancer": "quern-balancer.8"}
+
+
+def read(name):
+    return (ROOT / name).read_text()
+
+
+def manual(program):
+    """The man page as text: mandoc is not everywhere, so only the roff is undone that matters here."""
+    text = read(f"docs/man/{PROGRAMS[program]}")
+    return re.sub(r"Fl -([a-z])", r"--\1", text).replace("Fl ", "-")
+
+
+def help_of(program):
+    return subprocess.run([BUILD / program, "--help"], env=clean_environment(), capture_output=True, text=True,
+                          check=True).stdout
+
+
+def test_every_endpoint_is_documented():
+    paths = re.findall(r'\.path = "([^"]+)"', read("server/route.c"))
+    paths += re.findall(r'\{"(/[a-z.]+)", answer_', read("server/admin.c"))
+    assert len(paths) >= 8
+    for path in paths:
+        assert f"`{path}`" in read("docs/api.md") or f" {path}`" in read("docs/api.md") or \
+            f" {path}?" in read("docs/api.md"), path
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_command_line_option_is_in_the_manual(program):
+    options = set(re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", help_of(program).split("\nOptions, each")[0]))
+    assert "--help" in options and "--version" in options
+    for option in options:
+        assert option in manual(program), option
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_option_of_the_manual_is_real(program):
+    for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", manual(program))):
+        assert option in help_of(program), option
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_exit_codes_are_in_the_manual(program):
+    status = manual(program).split(".Sh EXIT STATUS")[1].split(".Sh")[0]
+    for code in ("0", "1", "2"):
+        assert f".It {code}\n" in status
+    help_text = help_of(program)
+    assert re.search(r"[Ee]xit (codes|status): 0 done, 1 failed, 2 wrong usage or configuration", help_text)
+
+
+def test_every_signal_of_the_master_is_in_the_manual():
+    signals = set(re.findall(r"sigaddset\(&m->signals, (SIG[A-Z]+)\)", read("server/master.c"))) - {"SIGCHLD"}
+    assert signals == {"SIGTERM", "SIGINT", "SIGHUP"}
+    for name in signals:
+        assert name in manual("quernd")
+
+
+def test_statuses_are_documented():
+    listed = re.findall(r"\d{3}", re.search(r"stats_status\[STATS_STATUSES\] = \{([^}]*)\}",
+                                            read("server/stats/stats.c"))[1])
+    # 500 is what a bug would be counted as.
+    for status in set(listed) - {"500"}:
+        assert re.search(rf"\b{status}\b", read("docs/api.md")), status
+
+
+def test_links_lead_somewhere():
+    broken = []
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").rglob("*.md")]:
+        if "node_modules" in page.parts:
+            continue
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if not target.startswith(("http:", "https:")) and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken, broken

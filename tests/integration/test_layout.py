@@ -1,0 +1,85 @@
+"""The house: includes point down, headers are found first by their own sources, and nothing is left for nobody."""
+
+import pathlib
+import re
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What the files of a folder may include; a folder may always include itself. The longest matching name counts.
+MAY_INCLUDE = {
+    "lib": [],
+    "config": ["lib"],
+    "server/qr": ["lib"],
+    "server/stats": ["config", "lib"],
+    "server/http": ["server/stats/stats.h", "server/job.h", "lib"],
+    "server/routes": ["server/route.h", "server/http", "server/qr", "config", "lib"],
+    "server/ctl": ["server/stats/process.h", "config", "lib"],
+    "server": ["server/http", "server/qr", "server/routes", "server/stats", "config", "lib"],
+    "balancer": ["config", "lib"],
+    "bench": ["server/qr", "config", "lib"],
+}
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+
+
+def sources(*suffixes):
+    return [path for folder in ("lib", "config", "server", "balancer", "bench")
+            for path in sorted((ROOT / folder).rglob("*")) if path.suffix in suffixes]
+
+
+def rule_of(name):
+    return max((folder for folder in MAY_INCLUDE if name.startswith(folder + "/")), key=len)
+
+
+def is_allowed(name, included):
+    own = rule_of(name)
+    if rule_of(included) == own:
+        return True
+    return any(included == down or included.startswith(down + "/") for down in MAY_INCLUDE[own])
+
+
+def test_rules_can_fail():
+    assert not is_allowed("lib/buffer.c", "config/config.h")
+    assert not is_allowed("server/qr/png.c", "server/http/conn.h")
+    assert not is_allowed("bench/load/main.c", "server/worker.h")
+    assert not is_allowed("server/http/conn.c", "server/stats/sample.h")
+    assert is_allowed("server/worker.c", "server/http/conn.h")
+
+
+def test_includes_point_down():
+    wrong = []
+    for path in sources(".c", ".h"):
+        name = str(path.relative_to(ROOT))
+        for included in INCLUDE.findall(path.read_text()):
+            # Generated headers stand in build/gen under their folder's name.
+            if not is_allowed(name, included):
+                wrong.append(f"{name} includes {included}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_each_source_includes_its_own_header_first():
+    for path in sources(".c"):
+        if path.with_suffix(".h").exists():
+            first = INCLUDE.search(path.read_text())
+            assert first and first[1] == str(path.with_suffix(".h").relative_to(ROOT)), path
+
+
+def test_every_header_stands_alone():
+    headers = "".join(f'#include "{path.relative_to(ROOT)}"\n#include "{path.relative_to(ROOT)}"\n'
+                      for path in sources(".h"))
+    for path in sources(".h"):
+        text = f'#include "{path.relative_to(ROOT)}"\n'
+        subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-fsyntax-only", f"-I{ROOT}", "-x", "c", "-"],
+                       input=text, text=True, check=True)
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-fsyntax-only", f"-I{ROOT}", "-x", "c", "-"],
+                   input=headers, text=True, check=True)
+
+
+def test_nothing_is_left_for_nobody():
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    files = [p for folder in ("lib", "config", "server", "balancer", "bench", "tools", "tests")
+             for p in (ROOT / folder).rglob("*") if p.suffix in (".c", ".h", ".py", ".sh", ".def", ".in", "")]
+    found = [str(p) for p in files
+             if p.is_file() and p != pathlib.Path(__file__).resolve() and "corpus" not in p.parts
+             and marks.search(p.read_text(errors="replace"))]
+    assert not found, found

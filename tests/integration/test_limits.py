@@ -1,0 +1,187 @@
+"""Every resource that a client controls has a limit: queue, waiting time, connections, time, bytes."""
+
+import os
+import resource
+import select
+import time
+
+import pytest
+
+from fleet import Fleet, connect, wait_until
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def send(fleet, path):
+    sock = connect(fleet.worker(0))
+    sock.sendall(GET % path)
+    return sock
+
+
+def receive(sock):
+    """One answer with a Content-Length: status, head, body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += sock.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    while len(body) < length:
+        body += sock.recv(65536)
+    return int(head[9:12]), head, body
+
+
+def test_full_queue_is_refused_at_once():
+    with Fleet({"lab.enabled": True, "workers.count": 1, "limits.queue": 2}) as fleet:
+        blocker = send(fleet, b"/lab/sleep?us=300000")
+        wait_until(lambda: fleet.slot(0)["active"] == 1)
+        socks = [send(fleet, b"/lab/sleep?us=%d" % n) for n in range(6)]
+        answers = [receive(sock) for sock in socks]
+        assert sorted(status for status, _, _ in answers) == [200, 200, 503, 503, 503, 503]
+        refused = next(a for a in answers if a[0] == 503)
+        assert b"\r\nRetry-After: 1" in refused[1] and b'"overloaded"' in refused[2]
+        assert receive(blocker)[0] == 200
+        assert wait_until(lambda: fleet.slot(0)["shed_full"] == 4)
+        for sock in [blocker, *socks]:
+            sock.close()
+
+
+def test_requests_that_waited_too_long_are_refused_without_work():
+    with Fleet({"lab.enabled": True, "workers.count": 1, "limits.queue_ms": 50}) as fleet:
+        socks = [send(fleet, b"/lab/sleep?us=200000") for _ in range(2)]
+        wait_until(lambda: fleet.slot(0)["active"] >= 1)
+        socks += [send(fleet, b"/lab/sleep?us=200000") for _ in range(3)]
+        # All but the first waited at least as long as the first one worked.
+        statuses = [receive(sock)[0] for sock in socks]
+        assert statuses.count(503) >= 3
+        slot = wait_until(lambda: (s := fleet.slot(0))["active"] == 0 and s)
+        assert slot["shed_late"] == statuses.count(503) and slot["jobs"] == statuses.count(200)
+        for sock in socks:
+            sock.close()
+
+
+def stamp(age_us):
+    return {"X-Request-Start": f"t={int(time.time() * 1e6) - age_us}"}
+
+
+def test_age_counts_from_the_stamp_of_the_balancer():
+    with Fleet({"limits.queue_ms": 1000}) as fleet:
+        assert fleet.get("/?text=A", headers=stamp(1500000)).status == 503
+        answer = fleet.get("/?text=A", headers=stamp(500000))
+        assert answer.status == 200
+        queue_ms = float(answer.header("Server-Timing").split(";dur=")[1].split(",")[0])
+        assert 500 <= queue_ms < 1000
+
+
+@pytest.mark.parametrize("value", [stamp(-5000000), stamp(3600 * 1000000), {"X-Request-Start": "t=soon"},
+                                   {"X-Request-Start": "1"}, {"X-Request-Start": "t=99999999999999999999"}])
+def test_impossible_stamps_are_ignored_and_counted(fleet, value):
+    answer = fleet.get("/?text=A", headers=value)
+    assert answer.status == 200
+    assert float(answer.header("Server-Timing").split(";dur=")[1].split(",")[0]) < 1000
+    assert fleet.slot(0)["bad_start"] == 1
+
+
+def test_stamp_of_a_request_with_a_body_is_not_its_arrival():
+    """The body may have taken its time; the stamp was made before it."""
+    with Fleet({"limits.queue_ms": 1000}) as fleet:
+        answer = fleet.get("/qr", method="POST", headers={"Content-Type": "text/plain", **stamp(1500000)}, body=b"A")
+        assert answer.status == 200
+
+
+def test_connections_over_the_limit_wait():
+    with Fleet({"workers.count": 1, "limits.connections": 3}) as fleet:
+        held = [connect(fleet.worker(0)) for _ in range(3)]
+        for sock in held:
+            sock.sendall(GET % b"/healthz")
+            assert receive(sock)[0] == 200
+        waiting = connect(fleet.worker(0))
+        waiting.sendall(GET % b"/healthz")
+        wait_until(lambda: fleet.slot(0)["accept_paused"] >= 1)
+        assert fleet.slot(0)["connections"] == 3
+        assert not select.select([waiting], [], [], 0)[0]
+        held.pop().close()
+        assert receive(waiting)[0] == 200
+        for sock in [waiting, *held]:
+            sock.close()
+
+
+def test_descriptors_run_out_and_come_back():
+    """EMFILE: accepting pauses and resumes, and the loop does not spin meanwhile."""
+    with Fleet({"workers.count": 1}) as fleet:
+        pid = fleet.pid(0)
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 4, used + 4))
+        socks = [connect(fleet.worker(0)) for _ in range(8)]
+        for sock in socks:
+            sock.sendall(GET % b"/healthz")
+        for sock in socks[:4]:
+            assert receive(sock)[0] == 200
+        before = wait_until(lambda: (s := fleet.slot(0))["accept_paused"] >= 2 and s)
+        after = wait_until(lambda: (s := fleet.slot(0))["age_s"] >= before["age_s"] + 0.5 and s)
+        assert after["cpu_s"] - before["cpu_s"] < 0.1
+        for sock in socks[:4]:
+            sock.close()
+        for sock in socks[4:]:
+            assert receive(sock)[0] == 200
+            sock.close()
+
+
+def read_to_end(sock):
+    data = b""
+    while chunk := sock.recv(65536):
+        data += chunk
+    return data
+
+
+def test_trickling_client_has_one_deadline():
+    """Each byte does not buy more time: 408 client_ms after the first one."""
+    with Fleet({"limits.client_ms": 400}) as fleet:
+        sock = connect(fleet.worker(0))
+        begin = time.monotonic()
+        request = iter(b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: " + b"a" * 10000)
+        while not select.select([sock], [], [], 0.02)[0]:
+            sock.sendall(bytes([next(request)]))
+        took = time.monotonic() - begin
+        answer = read_to_end(sock)
+        assert answer.startswith(b"HTTP/1.1 408 ") and b'"timeout"' in answer and b"Connection: close" in answer
+        assert 0.35 <= took < 2
+        assert fleet.slot(0)["timeouts_client"] == 1
+
+
+def test_idle_connection_is_closed_in_silence():
+    with Fleet({"limits.idle_ms": 200}) as fleet:
+        fresh, used = connect(fleet.worker(0)), connect(fleet.worker(0))
+        used.sendall(GET % b"/healthz")
+        assert receive(used)[0] == 200
+        assert read_to_end(fresh) == b"" and read_to_end(used) == b""
+        assert fleet.slot(0)["timeouts_client"] == 0
+
+
+def test_client_that_does_not_take_its_answer_is_dropped():
+    with Fleet({"limits.client_ms": 400, "workers.count": 1}) as fleet:
+        sock = connect(fleet.worker(0))
+        request = GET % (b"/qr?ecLevel=L&format=svg&text=" + b"a" * 2900)
+        sock.setblocking(False)
+        # More answers than both sockets' buffers hold, none of them read.
+        sent = 0
+        for _ in range(2000):
+            try:
+                sent += sock.send(request)
+            except BlockingIOError:
+                break
+        wait_until(lambda: fleet.slot(0)["timeouts_client"] == 1)
+        wait_until(lambda: fleet.slot(0)["connections"] == 0)
+        sock.close()
+        assert fleet.get("/healthz").status == 200
+
+
+def test_slow_reader_gets_its_answer_whole(fleet):
+    whole = fleet.get("/qr?ecLevel=L&format=svg&text=" + "a" * 2900).body
+    sock = connect(fleet.worker(0))
+    sock.sendall(GET % (b"/qr?ecLevel=L&format=svg&text=" + b"a" * 2900) * 20
+                 + b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    data = b""
+    while chunk := sock.recv(1000):
+        data += chunk
+    assert data.count(whole) == 20
+    assert data.endswith(b'{"status":"ok"}\n')

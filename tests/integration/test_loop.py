@@ -1,0 +1,103 @@
+"""One request per turn of the loop: each answer is on the wire before the next request is begun."""
+
+import selectors
+import statistics
+import time
+
+import pytest
+
+from fleet import Fleet, connect, wait_until
+
+SLEEP_MS = 20
+ROUNDS = 9
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Fleet({"lab.enabled": True, "workers.count": 1}) as fleet:
+        yield fleet
+
+
+def answer_times_ms(fleet):
+    """Three requests sent together on three connections: when each answer came, the first one first."""
+    socks = [connect(fleet.worker(0)) for _ in range(3)]
+    selector = selectors.DefaultSelector()
+    try:
+        # The connections are accepted before the clock starts, so that only the requests are timed.
+        for sock in socks:
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+            selector.register(sock, selectors.EVENT_READ)
+        request = b"GET /lab/sleep?us=%d HTTP/1.1\r\nHost: a\r\n\r\n" % (SLEEP_MS * 1000)
+        begin = time.monotonic()
+        for sock in socks:
+            sock.sendall(request)
+        times = []
+        while len(times) < 3:
+            for key, _ in selector.select(10):
+                times.append((time.monotonic() - begin) * 1000)
+                assert key.fileobj.recv(4096).startswith(b"HTTP/1.1 200")
+                selector.unregister(key.fileobj)
+        return times
+    finally:
+        selector.close()
+        for sock in socks:
+            sock.close()
+
+
+def test_answers_leave_one_by_one(lab):
+    """At 20, 40 and 60 ms. A busy machine delays some rounds, and none can come too early, so that the quickest round
+    of several decides; a server that writes late shows 60 ms for all three in every one of them."""
+    rounds = [answer_times_ms(lab) for _ in range(ROUNDS)]
+    print("answers after", [f"{statistics.median(t):.1f}" for t in zip(*rounds)], "ms, medians of", ROUNDS, "rounds")
+    for position, quickest in enumerate(map(min, zip(*rounds)), start=1):
+        assert position * SLEEP_MS <= quickest <= position * SLEEP_MS + 5
+
+
+def test_health_is_answered_between_jobs(lab):
+    """A health check does not wait for the queue: at most for the job at hand."""
+    socks = [connect(lab.worker(0)) for _ in range(10)]
+    for sock in socks:
+        sock.sendall(b"GET /lab/sleep?us=50000 HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: lab.slot(0)["queue"] >= 5)
+    begin = time.monotonic()
+    assert lab.get("/healthz").status == 200
+    assert time.monotonic() - begin < 0.2, "ten jobs of 50 ms were in the queue"
+    for sock in socks:
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        sock.close()
+
+
+def test_client_that_left_is_not_worked_for(lab):
+    before = lab.slot(0)
+    busy = connect(lab.worker(0))
+    busy.sendall(b"GET /lab/sleep?us=200000 HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: lab.slot(0)["active"] >= 1)
+    for _ in range(5):
+        with connect(lab.worker(0)) as sock:
+            sock.sendall(b"GET /lab/sleep?us=1000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert busy.recv(4096).startswith(b"HTTP/1.1 200")
+    busy.close()
+    after = wait_until(lambda: (s := lab.slot(0))["abandoned"] - before["abandoned"] == 5 and s)
+    assert after["jobs"] - before["jobs"] == 1
+
+
+def test_pipelined_requests_are_answered_in_order(lab):
+    requests = b"".join(b"GET /lab/burn?us=%d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in range(50))
+    last = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    answers = lab.raw(requests + last)
+    positions = [answers.find(b'{"us":%d}' % n) for n in range(50)]
+    assert -1 not in positions and positions == sorted(positions)
+    assert answers.count(b"HTTP/1.1 200 OK\r\n") == 51
+
+
+def test_admin_answers_while_every_worker_is_blocked(lab):
+    with connect(lab.worker(0), timeout=10) as sock:
+        sock.sendall(b"GET /lab/sleep?us=1500000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: lab.slot(0)["active"] == 1)
+        begin = time.monotonic()
+        late = wait_until(lambda: (s := lab.slot(0))["loop_lag_ms"]["now"] > 500 and s)
+        assert lab.get("/healthz", at=lab.admin).status == 200
+        assert time.monotonic() - begin < 1.4, "seen while it was blocked"
+        assert late["active"] == 1
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200")
