@@ -1,0 +1,50 @@
+/*
+ * The cheapest way to write a text as a sequence of numeric, alphanumeric and byte segments
+ * (ISO/IEC 18004:2015, clause 7.4). The width of a segment's character count depends on the
+ * version, but only by group: 1 to 9, 10 to 26 and 27 to 40; so there is one best split for each
+ * group. Pure; no heap; time grows with the length alone.
+ */
+#ifndef QUERN_SERVER_QR_SEGMENT_H
+#define QUERN_SERVER_QR_SEGMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Characters of the longest text that any symbol holds: all digits, 40-L. */
+#define SEGMENT_MAX_CHARS 7089
+
+/* Bits of an ECI header whose number is below 128: mode indicator and one byte. */
+#define SEGMENT_ECI_BITS 12
+
+enum segment_mode { SEGMENT_NUMERIC, SEGMENT_ALNUM, SEGMENT_BYTE };
+
+/* Versions that share the widths of the character counts. */
+enum segment_group { SEGMENT_SMALL, SEGMENT_MEDIUM, SEGMENT_LARGE };
+
+#define SEGMENT_GROUPS 3
+
+static inline unsigned segment_first_version(enum segment_group group)
+{
+	return group == SEGMENT_SMALL ? 1 : group == SEGMENT_MEDIUM ? 10 : 27;
+}
+
+static inline unsigned segment_last_version(enum segment_group group)
+{
+	return group == SEGMENT_SMALL ? 9 : group == SEGMENT_MEDIUM ? 26 : 40;
+}
+
+/*
+ * The fewest bits that any split of the text takes in the group's symbols: headers and data,
+ * without terminator and padding. Any length; a run that is longer than a count can say fits no
+ * symbol, and is counted with one header.
+ */
+size_t segment_bits(const uint8_t *text, size_t len, enum segment_group group);
+
+/*
+ * A split that takes that many bits, which are returned: mode[i] (room for len) is set to the enum
+ * segment_mode of byte i, and each longest run of equal modes is one segment. 1 <= len <=
+ * SEGMENT_MAX_CHARS.
+ */
+size_t segment_plan(uint8_t *mode, const uint8_t *text, size_t len, enum segment_group group);
+
+#endif
