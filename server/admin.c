@@ -34,19 +34,13 @@ struct admin {
 /* 200 while at least one worker takes work; the body tells whether that is all of them. */
 static void answer_health(struct admin *a)
 {
-	uint32_t wanted = atomic_load(&a->stats->wanted), ready = 0;
-	struct http_reply *reply = &a->server.reply;
+	enum fleet_state state = stats_fleet_state(a->stats);
+	bool serves = state == FLEET_OK || state == FLEET_DEGRADED;
 
-	for (uint32_t i = 0; i < a->stats->slots; i++)
-		ready += atomic_load(&a->stats->slot[i].state) == SLOT_READY ? 1u : 0u;
-	bool stopping = atomic_load(&a->stats->stopping) != 0;
-	const char *word = stopping	    ? "stopping"
-			   : ready == 0	    ? "down"
-			   : ready < wanted ? "degraded"
-					    : "ok";
-	http_reply_json(reply, stopping || ready == 0 ? 503 : 200, "");
-	buffer_printf(&reply->body, "{\"status\":\"%s\",\"ready\":%u,\"workers\":%u}\n", word,
-		ready, wanted);
+	http_reply_json(&a->server.reply, serves ? 200 : 503, "");
+	buffer_printf(&a->server.reply.body, "{\"status\":\"%s\",\"ready\":%u,\"workers\":%u}\n",
+		fleet_state_name(state), stats_count_state(a->stats, SLOT_READY),
+		atomic_load(&a->stats->wanted));
 }
 
 static void answer_status(struct admin *a)
@@ -59,7 +53,7 @@ static void answer_status(struct admin *a)
 static void answer_metrics(struct admin *a)
 {
 	http_reply_reset(&a->server.reply);
-	a->server.reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+	a->server.reply.content_type = METRICS_CONTENT_TYPE;
 	if (metrics_write(a->sampler, &a->server.reply.body) != 0)
 		a->server.reply.body.failed = true;
 }

@@ -1,0 +1,49 @@
+/* status.json as quernctl shows it. Figures that are null there are NAN here. */
+#ifndef QUERN_SERVER_CTL_REPORT_H
+#define QUERN_SERVER_CTL_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct report_row {
+	uint32_t slot;
+	pid_t pid; /* 0: no living worker */
+	char state[16];
+	double age_s;
+	uint64_t memory_bytes, connections, active, queue, requests, restarts;
+	double requests_per_s, busy, cpu;
+	struct {
+		double now, p95, max;
+	} lag_ms;
+	struct report_latency {
+		double mean, p50, p95, p99;
+	} response_ms, queue_ms, service_ms;
+	uint64_t shed_full, shed_late, abandoned, timeouts, bytes_in, bytes_out;
+};
+
+struct report {
+	char version[32];
+	pid_t pid; /* of the master */
+	uint64_t start_ticks;
+	double uptime_s;
+	char *config; /* NULL: none; owned by the report */
+	char listen[64], balancer[16], policy[16];
+	int tls;
+	uint64_t drain_ms;
+
+	uint32_t wanted, ready, max;
+	struct report_row fleet;   /* sums; state is that of the fleet */
+	struct report_row *worker; /* owned by the report */
+	size_t workers;
+};
+
+/*
+ * Reads a whole status.json. Control characters in texts become '?', since they end up on a
+ * terminal. 0; -EINVAL: not the status of a quernd; -ENOMEM. On failure *ret is untouched.
+ */
+int report_read(struct report *ret, const char *json, size_t len)
+	__attribute__((warn_unused_result));
+void report_done(struct report *r);
+
+#endif

@@ -1,0 +1,124 @@
+#include "server/ctl/table.h"
+#include "server/ctl/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GAP 3
+
+/* Pieces of text, put on a line for as long as they fit. */
+struct flow {
+	struct buffer *out;
+	const struct table_style *style;
+	size_t at;    /* characters on the line */
+	size_t lines; /* begun */
+};
+
+/* Characters that UTF-8 text takes on a terminal, wide and combining ones aside. */
+static size_t width_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void new_line(struct flow *f)
+{
+	if (f->at > 0)
+		buffer_putc(f->out, '\n');
+	f->at = 0;
+}
+
+static void piece(struct flow *f, enum tone tone, const char *text)
+{
+	size_t width = width_of(text);
+
+	if (f->at > 0 && f->at + GAP + width > f->style->columns)
+		new_line(f);
+	if (f->at > 0)
+		buffer_printf(f->out, "%*s", GAP, "");
+	else
+		f->lines++;
+	f->at += (f->at > 0 ? GAP : 0) + width;
+	table_tone(f->out, f->style, tone, text);
+}
+
+static void write_identity(struct flow *f, const struct report *r)
+{
+	char text[128], age[UNITS_BYTES];
+
+	(void)snprintf(text, sizeof(text), "quernd %s", r->version);
+	piece(f, TONE_BOLD, text);
+	piece(f, table_tone_of_state(r->fleet.state), r->fleet.state);
+	(void)snprintf(text, sizeof(text), "up %s", units_age(age, r->uptime_s));
+	piece(f, TONE_PLAIN, text);
+	(void)snprintf(text, sizeof(text), "pid %d", (int)r->pid);
+	piece(f, TONE_PLAIN, text);
+	piece(f, TONE_PLAIN, r->config ? r->config : "no configuration file");
+	new_line(f);
+}
+
+static void write_fleet(struct flow *f, const struct report *r)
+{
+	char text[256], bytes[UNITS_BYTES];
+	const char *scheme = r->tls ? "https" : "http";
+
+	(void)snprintf(text, sizeof(text),
+		"%" PRIu32 " of %" PRIu32 " workers ready, at most %" PRIu32, r->ready, r->wanted,
+		r->max);
+	piece(f, r->ready < r->wanted ? TONE_WARN : TONE_PLAIN, text);
+	if (strcmp(r->balancer, "haproxy") == 0)
+		(void)snprintf(
+			text, sizeof(text), "%s://%s by haproxy, %s", scheme, r->listen, r->policy);
+	else
+		(void)snprintf(text, sizeof(text), "%s://%s", scheme, r->listen);
+	if (r->listen[0])
+		piece(f, TONE_PLAIN, text);
+	(void)snprintf(
+		text, sizeof(text), "memory %s", units_bytes(bytes, (double)r->fleet.memory_bytes));
+	piece(f, TONE_PLAIN, text);
+	new_line(f);
+}
+
+static void write_totals(struct flow *f, const struct report *r)
+{
+	const struct report_row *t = &r->fleet;
+	char text[256], a[UNITS_BYTES], b[UNITS_BYTES], c[UNITS_BYTES];
+
+	(void)snprintf(text, sizeof(text), "%s requests, %s per s", units_grouped(a, t->requests),
+		units_rate(b, t->requests_per_s));
+	piece(f, TONE_PLAIN, text);
+	(void)snprintf(text, sizeof(text), "received %s, sent %s",
+		units_bytes(a, (double)t->bytes_in), units_bytes(b, (double)t->bytes_out));
+	piece(f, TONE_PLAIN, text);
+	if (t->shed_full + t->shed_late > 0) {
+		(void)snprintf(text, sizeof(text), "refused %s (queue full %s, waited too long %s)",
+			units_grouped(a, t->shed_full + t->shed_late),
+			units_grouped(b, t->shed_full), units_grouped(c, t->shed_late));
+		piece(f, TONE_WARN, text);
+	}
+	if (t->abandoned > 0) {
+		(void)snprintf(
+			text, sizeof(text), "client gone %s", units_grouped(a, t->abandoned));
+		piece(f, TONE_PLAIN, text);
+	}
+	if (t->timeouts > 0) {
+		(void)snprintf(
+			text, sizeof(text), "client timeouts %s", units_grouped(a, t->timeouts));
+		piece(f, TONE_PLAIN, text);
+	}
+	new_line(f);
+}
+
+size_t summary_write(const struct report *r, const struct table_style *style, struct buffer *out)
+{
+	struct flow f = {.out = out, .style = style};
+
+	write_identity(&f, r);
+	write_fleet(&f, r);
+	write_totals(&f, r);
+	return f.lines;
+}

@@ -1,0 +1,77 @@
+/*
+ * What the admin process remembers of the statistics in shared memory, for figures over time: those
+ * of the last second, and the distributions of the last SAMPLE_WINDOW_S seconds. It asks no worker
+ * and waits for none.
+ */
+#ifndef QUERN_SERVER_STATS_SAMPLE_H
+#define QUERN_SERVER_STATS_SAMPLE_H
+
+#include "server/stats/stats.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SAMPLE_WINDOW_S 10
+
+struct sampler;
+
+/*
+ * r is borrowed for the sampler's life. What the slots hold already is taken as the past, so a
+ * sampler made after a restart of the admin process starts with empty windows. 0 or -ENOMEM.
+ */
+int sampler_new(struct sampler **ret, const struct stats_region *r)
+	__attribute__((warn_unused_result));
+void sampler_free(struct sampler *s);
+
+/*
+ * To be called once a second. A slot costs memory from the first tick that finds it used; where
+ * there is none, the slot's figures over time stay as they are until a later tick gets it.
+ */
+void sampler_tick(struct sampler *s);
+
+/* The same with the time given, which must not go back: for tests. */
+void sampler_tick_at(struct sampler *s, uint64_t now_us);
+
+const struct stats_region *sampler_region(const struct sampler *s);
+
+/* A slot at the moment of the call, and over the last second. */
+struct slot_view {
+	uint32_t slot;
+	pid_t pid; /* 0: no living worker; then what belongs to one is 0 as well */
+	enum slot_state state;
+	uint64_t spawned_us;
+	uint64_t age_us;
+	uint64_t cpu_us;  /* of all workers that the slot ever had */
+	uint64_t idle_us; /* likewise; with the wait that is under way */
+	uint64_t lag_us;  /* how late the loop is now, or was when its timer last fired */
+	uint64_t connections, active, queue;
+	uint64_t requests, restarts;
+	double requests_per_s; /* between the last two ticks, as are the next two */
+	double busy; /* 0..1: not waiting for work, or on the CPU; the larger of the two */
+	double cpu;  /* share of one CPU */
+};
+
+/* False, and *ret untouched: the slot is not used and never was. */
+bool sampler_view(const struct sampler *s, uint32_t slot, struct slot_view *ret);
+
+/* The four distributions of a slot or of several. About 43 kB: better not on a small stack. */
+struct sample_window {
+	struct histogram_copy queue, service, response, lag;
+};
+
+/*
+ * Adds what the slot has recorded since SAMPLE_WINDOW_S ticks ago (so within the last 10 to 11
+ * seconds, the moment of the call included) to *sum.
+ */
+void sampler_window_add(const struct sampler *s, uint32_t slot, struct sample_window *sum);
+
+/* The fleet by its workers: stopping; down: none is ready; degraded: fewer than wanted are; ok. */
+enum fleet_state { FLEET_OK, FLEET_DEGRADED, FLEET_DOWN, FLEET_STOPPING, FLEET_STATES };
+enum fleet_state stats_fleet_state(const struct stats_region *r);
+const char *fleet_state_name(enum fleet_state state);
+
+/* How many slots have a worker in that state. */
+uint32_t stats_count_state(const struct stats_region *r, enum slot_state state);
+
+#endif

@@ -1,0 +1,71 @@
+/* A region as a master and two workers would have left it, for the tests of what is written from
+ * it. */
+#ifndef QUERN_TESTS_UNIT_STATS_FIXTURE_H
+#define QUERN_TESTS_UNIT_STATS_FIXTURE_H
+
+#include "lib/clock.h"
+#include "server/stats/sample.h"
+
+#include <unistd.h>
+
+/* Slot 0: this process as a ready worker with figures; slot 2: a worker that died, waiting; 1 and 3
+ * never used. */
+static inline struct stats_region *fixture_region(void)
+{
+	struct stats_region *r = stats_region_new(4);
+	struct stats_slot *s;
+
+	if (!r)
+		return NULL;
+	r->started_us = clock_us() - 90000000;
+	r->started_wall_us = UINT64_C(1700000000250000);
+	r->start_ticks = 123456;
+	r->master_pid = getpid();
+	atomic_store(&r->wanted, 2);
+	stats_set(&r->admin_restarts, 3);
+
+	s = &r->slot[0];
+	atomic_store(&s->pid, getpid());
+	atomic_store(&s->state, SLOT_READY);
+	stats_set(&s->spawned_us, clock_us() - 60000000);
+	stats_set(&s->restarts, 1);
+	stats_set(&s->connections, 5);
+	stats_set(&s->active, 4);
+	stats_set(&s->queue, 3);
+	stats_set(&s->lag_us, 1500);
+	stats_set(&s->accepted, 101);
+	stats_set(&s->accept_paused, 102);
+	stats_set(&s->bytes_in, 103);
+	stats_set(&s->bytes_out, 104);
+	stats_set(&s->abandoned, 105);
+	stats_set(&s->timeouts_client, 106);
+	stats_set(&s->shed_full, 107);
+	stats_set(&s->shed_late, 108);
+	stats_set(&s->bad_start, 109);
+	stats_set(&s->log_lost, 110);
+	stats_set(&s->jobs, 111);
+
+	s = &r->slot[2];
+	atomic_store(&s->state, SLOT_WAITING);
+	stats_set(&s->spawned_us, clock_us() - 30000000);
+	stats_set(&s->dead_cpu_us, 2500000);
+	stats_set(&s->jobs, 9);
+	stats_set(&s->restarts, 4);
+	return r;
+}
+
+/* What slot 0 has done since the sampler was made: 100 requests of 1 to 100 ms. */
+static inline void fixture_serve(struct stats_region *r)
+{
+	struct stats_slot *s = &r->slot[0];
+
+	for (uint64_t ms = 1; ms <= 100; ms++) {
+		stats_count_answer(s, ms == 100 ? ROUTE_NONE : ROUTE_QR, ms == 100 ? 404 : 200);
+		histogram_record(&s->queue_time, 100);
+		histogram_record(&s->service_time, ms * 1000 - 100);
+		histogram_record(&s->response_time, ms * 1000);
+	}
+	stats_count_answer(s, ROUTE_HEALTHZ, 200);
+}
+
+#endif

@@ -1,0 +1,374 @@
+/* server/ctl: figures as people read them, and the table at several widths, line by line. */
+#include "server/ctl/table.h"
+
+#include "server/ctl/units.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void ages(void **state)
+{
+	char text[UNITS_BYTES];
+
+	(void)state;
+	assert_string_equal(units_age(text, 0.9), "0s");
+	assert_string_equal(units_age(text, 59.9), "59s");
+	assert_string_equal(units_age(text, 60), "1m00s");
+	assert_string_equal(units_age(text, 3599), "59m59s");
+	assert_string_equal(units_age(text, 3600), "1h00m");
+	assert_string_equal(units_age(text, 86399), "23h59m");
+	assert_string_equal(units_age(text, 86400), "1d0h");
+	assert_string_equal(units_age(text, 99 * 86400.0 + 86399), "99d23h");
+	assert_string_equal(units_age(text, 100 * 86400.0), "100d");
+	assert_string_equal(units_age(text, -1), "0s");
+	assert_string_equal(units_age(text, NAN), "0s");
+}
+
+static void byte_sizes(void **state)
+{
+	char text[UNITS_BYTES];
+
+	(void)state;
+	assert_string_equal(units_bytes(text, 0), "0");
+	assert_string_equal(units_bytes(text, 1023), "1023");
+	assert_string_equal(units_bytes(text, 1024), "1.0K");
+	assert_string_equal(units_bytes(text, 1536), "1.5K");
+	assert_string_equal(units_bytes(text, 1048575), "1.0M");
+	assert_string_equal(units_bytes(text, 6.1 * 1048576), "6.1M");
+	assert_string_equal(units_bytes(text, 512.0 * 1048576), "512M");
+	assert_string_equal(units_bytes(text, 18446744073709551615.0), "16.0E");
+}
+
+static void counts(void **state)
+{
+	char text[UNITS_BYTES];
+
+	(void)state;
+	assert_string_equal(units_count(text, 0), "0");
+	assert_string_equal(units_count(text, 99999), "99999");
+	assert_string_equal(units_count(text, 100000), "100k");
+	assert_string_equal(units_count(text, 999499), "999k");
+	assert_string_equal(units_count(text, 999500), "1.00M");
+	assert_string_equal(units_count(text, 1234567), "1.23M");
+	assert_string_equal(units_count(text, 45.6e9), "45.6G");
+	assert_string_equal(units_count(text, 18446744073709551615.0), "18.4E");
+	assert_string_equal(units_grouped(text, 7), "7");
+	assert_string_equal(units_grouped(text, 1234), "1,234");
+	assert_string_equal(units_grouped(text, 123456), "123,456");
+	assert_string_equal(units_grouped(text, UINT64_MAX), "18,446,744,073,709,551,615");
+	assert_string_equal(units_rate(text, 0.04), "0");
+	assert_string_equal(units_rate(text, 0.4), "0.4");
+	assert_string_equal(units_rate(text, 99.94), "99.9");
+	assert_string_equal(units_rate(text, 99.96), "100");
+	assert_string_equal(units_rate(text, 25123.4), "25123");
+}
+
+static void milliseconds(void **state)
+{
+	char text[UNITS_BYTES];
+
+	(void)state;
+	assert_string_equal(units_ms(text, NAN), "-");
+	assert_string_equal(units_ms(text, 0), "0.00");
+	assert_string_equal(units_ms(text, 1.254), "1.25");
+	assert_string_equal(units_ms(text, 9.996), "10.0");
+	assert_string_equal(units_ms(text, 99.96), "100");
+	assert_string_equal(units_ms(text, 60000), "60000");
+	assert_string_equal(units_percent(text, 0.454), "45%");
+	assert_string_equal(units_percent(text, 1), "100%");
+}
+
+/* --- the table
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static struct report_row rows[3];
+static char file[] = "config/quern.json";
+
+static struct report example(void)
+{
+	rows[0] = (struct report_row){.slot = 0,
+		.pid = 12345,
+		.state = "ready",
+		.age_s = 11520,
+		.memory_bytes = 6396313,
+		.connections = 16,
+		.active = 3,
+		.queue = 2,
+		.requests = 1234567,
+		.requests_per_s = 5123.4,
+		.busy = 0.934,
+		.cpu = 0.87,
+		.lag_ms = {0.12, 1.4, 3},
+		.response_ms = {2.345, 1.2, 8.75, 20.5},
+		.queue_ms = {1.1, 0.5, 6, 18.2},
+		.service_ms = {0.2, 0.19, 0.3, 0.4},
+		.bytes_in = 123456789,
+		.bytes_out = 987654321,
+		.shed_full = 12};
+	rows[1] = (struct report_row){.slot = 1,
+		.state = "waiting",
+		.restarts = 7,
+		.lag_ms = {0, NAN, NAN},
+		.response_ms = {NAN, NAN, NAN, NAN},
+		.queue_ms = {NAN, NAN, NAN, NAN},
+		.service_ms = {NAN, NAN, NAN, NAN}};
+	rows[2] = (struct report_row){.slot = 31,
+		.pid = 23456,
+		.state = "draining",
+		.age_s = 42,
+		.memory_bytes = 5242880,
+		.requests = 18,
+		.busy = 0.5,
+		.cpu = 0.01,
+		.lag_ms = {412, 400, 412},
+		.response_ms = {500, 500, 505, 512},
+		.queue_ms = {0.01, 0.01, 0.01, 0.01},
+		.service_ms = {500, 500, 505, 512}};
+
+	struct report r = {.version = "0.1.0",
+		.pid = 12340,
+		.uptime_s = 11521,
+		.config = file,
+		.listen = "127.0.0.1:8080",
+		.balancer = "haproxy",
+		.policy = "roundrobin",
+		.wanted = 3,
+		.ready = 1,
+		.max = 32,
+		.worker = rows,
+		.workers = 3};
+	r.fleet = rows[0];
+	strcpy(r.fleet.state, "degraded");
+	r.fleet.memory_bytes = 14680064;
+	r.fleet.restarts = 7;
+	r.fleet.busy = 0.717;
+	r.fleet.cpu = 0.88;
+	r.fleet.requests = 1234585;
+	return r;
+}
+
+static void is_table(const struct report *r, const struct table_style *style, const char *expected)
+{
+	struct buffer out;
+
+	buffer_init(&out);
+	table_write(r, style, &out);
+	assert_string_equal(buffer_cstring(&out), expected);
+	buffer_done(&out);
+}
+
+static void at_80_columns(void **state)
+{
+	const struct table_style style = {.columns = 80};
+	struct report r = example();
+
+	(void)state;
+	/* clang-format off */
+	is_table(&r, &style,
+		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
+		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin\n"
+		"memory 14.0M\n"
+		"1,234,585 requests, 5123 per s   received 118M, sent 942M\n"
+		"refused 12 (queue full 12, waited too long 0)\n"
+		"\n"
+		"                                 - requests -          lag ms response ms    re-\n"
+		"slot   pid state      age memory queued per s busy CPU    now    p50  p99 starts\n"
+		"   0 12345 ready    3h12m   6.1M      2  5123  93% 87%   0.12   1.20 20.5      0\n"
+		"   1     - waiting      -      -      -     0    -   -      -      -    -      7\n"
+		"  31 23456 draining   42s   5.0M      0     0  50%  1%    412    500  512      0\n"
+		" all       degraded        14.0M      2  5123  72% 88%   0.12   1.20 20.5      7\n"
+		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+	/* clang-format on */
+}
+
+static void at_120_columns(void **state)
+{
+	const struct table_style style = {.columns = 120};
+	struct report r = example();
+
+	(void)state;
+	/* clang-format off */
+	is_table(&r, &style,
+		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
+		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 14.0M\n"
+		"1,234,585 requests, 5123 per s   received 118M, sent 942M   refused 12 (queue full 12, waited too long 0)\n"
+		"\n"
+		"                                       ------- requests --------             lag ms --- response ms ---    re-\n"
+		"slot   pid state      age memory conns active queued total per s busy CPU  now  p95 mean  p50  p95  p99 starts\n"
+		"   0 12345 ready    3h12m   6.1M    16      3      2 1.23M  5123  93% 87% 0.12 1.40 2.35 1.20 8.75 20.5      0\n"
+		"   1     - waiting      -      -     -      -      -     0     0    -   -    -    -    -    -    -    -      7\n"
+		"  31 23456 draining   42s   5.0M     0      0      0    18     0  50%  1%  412  400  500  500  505  512      0\n"
+		" all       degraded        14.0M    16      3      2 1.23M  5123  72% 88% 0.12 1.40 2.35 1.20 8.75 20.5      7\n"
+		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+	/* clang-format on */
+}
+
+static void at_200_columns(void **state)
+{
+	const struct table_style style = {.columns = 200};
+	struct report r = example();
+
+	(void)state;
+	/* clang-format off */
+	is_table(&r, &style,
+		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
+		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 14.0M\n"
+		"1,234,585 requests, 5123 per s   received 118M, sent 942M   refused 12 (queue full 12, waited too long 0)\n"
+		"\n"
+		"                                             --------- requests ---------             - lag ms -  ---- response ms -----    queue ms  service ms           --- client ---  - bytes --     re-\n"
+		"slot    pid  state       age  memory  conns  active  queued  total  per s  busy  CPU   now   p95  mean   p50   p95   p99   p50   p99   p50   p99  refused  gone  timeouts    in   out  starts\n"
+		"   0  12345  ready     3h12m    6.1M     16       3       2  1.23M   5123   93%  87%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M       0\n"
+		"   1      -  waiting       -       -      -       -       -      0      0     -    -     -     -     -     -     -     -     -     -     -     -        0     0         0     0     0       7\n"
+		"  31  23456  draining    42s    5.0M      0       0       0     18      0   50%   1%   412   400   500   500   505   512  0.01  0.01   500   512        0     0         0     0     0       0\n"
+		" all         degraded          14.0M     16       3       2  1.23M   5123   72%  88%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M       7\n"
+		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+	/* clang-format on */
+}
+
+static void lines_are_drawn_where_utf8_is_understood(void **state)
+{
+	const struct table_style style = {.columns = 120, .utf8 = true};
+	struct report r = example();
+
+	(void)state;
+	/* clang-format off */
+	is_table(&r, &style,
+		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
+		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 14.0M\n"
+		"1,234,585 requests, 5123 per s   received 118M, sent 942M   refused 12 (queue full 12, waited too long 0)\n"
+		"\n"
+		"                                       \u2500\u2500\u2500\u2500\u2500\u2500\u2500 requests \u2500\u2500\u2500\u2500\u2500\u2500\u2500\u2500             lag ms \u2500\u2500\u2500 response ms \u2500\u2500\u2500    re-\n"
+		"slot   pid state      age memory conns active queued total per s busy CPU  now  p95 mean  p50  p95  p99 starts\n"
+		"   0 12345 ready    3h12m   6.1M    16      3      2 1.23M  5123  93% 87% 0.12 1.40 2.35 1.20 8.75 20.5      0\n"
+		"   1     - waiting      -      -     -      -      -     0     0    -   -    -    -    -    -    -    -      7\n"
+		"  31 23456 draining   42s   5.0M     0      0      0    18     0  50%  1%  412  400  500  500  505  512      0\n"
+		" all       degraded        14.0M    16      3      2 1.23M  5123  72% 88% 0.12 1.40 2.35 1.20 8.75 20.5      7\n"
+		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+	/* clang-format on */
+}
+
+/* No line is wider than the terminal, from the narrowest on that shows anything useful. */
+static void no_line_is_too_wide(void **state)
+{
+	struct report r = example();
+
+	(void)state;
+	for (size_t columns = 60; columns <= 300; columns++) {
+		const struct table_style style = {.columns = columns};
+		struct buffer out;
+
+		buffer_init(&out);
+		table_write(&r, &style, &out);
+		for (size_t at = 0; at < out.len;) {
+			const char *end = memchr(out.data + at, '\n', out.len - at);
+			size_t len = (size_t)(end - (out.data + at));
+
+			assert_non_null(end);
+			assert_true(len <= columns);
+			assert_true(len == 0 || end[-1] != ' ');
+			at += len + 1;
+		}
+		buffer_done(&out);
+	}
+}
+
+static size_t count(const struct buffer *text, const char *what)
+{
+	size_t n = 0, len = strlen(what);
+
+	for (const char *at = text->data;
+		(at = memmem(at, text->len - (size_t)(at - text->data), what, len)) != NULL;
+		at += len)
+		n++;
+	return n;
+}
+
+static void rows_that_do_not_fit_are_counted(void **state)
+{
+	struct report r = example();
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out);
+	r.workers = 100;
+	r.worker = calloc(r.workers, sizeof(*r.worker));
+	assert_non_null(r.worker);
+	for (size_t rows_max = 12; rows_max < 120; rows_max++) {
+		const struct table_style style = {.columns = 120, .rows = rows_max};
+
+		buffer_reset(&out);
+		table_write(&r, &style, &out);
+		assert_true(count(&out, "\n") <= rows_max);
+		assert_int_equal(count(&out, "\n all "), 1);
+		if (rows_max == 50)
+			assert_int_equal(count(&out, "(59 more workers)\n"), 1);
+		assert_int_equal(count(&out, "more workers"), rows_max < 108);
+	}
+	free(r.worker);
+	buffer_done(&out);
+}
+
+static void colours_mark_what_matters(void **state)
+{
+	const struct table_style style = {.columns = 120, .colour = true};
+	struct report r = example();
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out);
+	table_write(&r, &style, &out);
+	assert_int_equal(count(&out, "\033[33mdegraded\033[0m"), 2);
+	assert_int_equal(count(&out, "\033[32mready\033[0m"), 1);
+	assert_int_equal(count(&out, "\033[31;1mwaiting\033[0m"), 1);
+	assert_int_equal(count(&out, "\033[31;1m93%\033[0m"), 1);
+	assert_int_equal(count(&out, "\033[31;1m412\033[0m"), 1);
+	buffer_done(&out);
+}
+
+static void a_single_tls_listener_is_named(void **state)
+{
+	const struct table_style style = {.columns = 120};
+	struct report r = example();
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out);
+	r.tls = 1;
+	(void)summary_write(&r, &style, &out);
+	assert_int_equal(count(&out, "https://127.0.0.1:8080 by haproxy"), 1);
+	buffer_reset(&out);
+	strcpy(r.balancer, "none");
+	r.tls = 0;
+	r.config = NULL;
+	(void)summary_write(&r, &style, &out);
+	assert_int_equal(count(&out, "   http://127.0.0.1:8080   "), 1);
+	assert_int_equal(count(&out, "no configuration file"), 1);
+	buffer_done(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ages),
+		cmocka_unit_test(byte_sizes),
+		cmocka_unit_test(counts),
+		cmocka_unit_test(milliseconds),
+		cmocka_unit_test(at_80_columns),
+		cmocka_unit_test(at_120_columns),
+		cmocka_unit_test(at_200_columns),
+		cmocka_unit_test(lines_are_drawn_where_utf8_is_understood),
+		cmocka_unit_test(no_line_is_too_wide),
+		cmocka_unit_test(rows_that_do_not_fit_are_counted),
+		cmocka_unit_test(colours_mark_what_matters),
+		cmocka_unit_test(a_single_tls_listener_is_named),
+	};
+
+	return cmocka_run_group_tests_name("ctl_table", tests, NULL, NULL);
+}
