@@ -3,6 +3,7 @@
 #   make            the programs           make run      the service, HAProxy in front, until Ctrl-C
 #   make check      all tests              make bench    against what a user would pick instead
 #   make lint       format and analysis    make fuzz     ten minutes of fuzzing a target
+#   make schema     after config/options.def was changed
 #   make install    DESTDIR= PREFIX=       make clean
 #
 # V=1 shows the commands; SANITIZER=address|undefined|address,undefined|thread builds into a directory of its own;
@@ -47,7 +48,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATED := $(BUILD)/gen/balancer/haproxy_template.h
 
-.PHONY: all run check check-only lint format bench fuzz install clean deps-run deps-check schema
+.PHONY: all run check check-only lint format bench bench-qr fuzz install clean deps-run deps-check schema
 .DELETE_ON_ERROR:
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
@@ -105,7 +106,7 @@ schema: $(BUILD)/quernd
 
 # --- analysis -----------------------------------------------------------------------------------------------------
 
-C_FILES = $(shell find lib config server balancer tests -name '*.[ch]')
+C_FILES = $(shell find lib config server balancer bench tests -name '*.[ch]' -not -path '*/node_modules/*')
 lint: deps-check
 	$(Q)BUILD=$(BUILD) tools/lint $(C_FILES)
 
@@ -122,6 +123,13 @@ fuzz: deps-check
 bench: deps-check
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) bench/peers/compare
+
+bench-qr: $(BUILD)/bench_qr
+	$<
+
+$(BUILD)/bench_qr: bench/qr/bench_qr.c $(BUILD)/libquern.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -o $@ $^ $(LDFLAGS) -Wl,--as-needed $(LIBS)
 
 # --- installation -------------------------------------------------------------------------------------------------
 

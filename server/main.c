@@ -4,11 +4,13 @@
 #include "server/master.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -196,11 +198,27 @@ static int run(const struct config *config, const struct command *c)
 	}
 }
 
+/*
+ * A caller may have closed standard input, output or error. The first sockets would then get their
+ * numbers, and the log would go to a client.
+ */
+static int keep_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -errno : close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct command command = {.mode = MODE_SERVE};
 	struct config config;
 
+	if (keep_standard_descriptors() != 0)
+		return EXIT_FAILED;
 	if (read_command(&command, argc, argv) != 0)
 		return EXIT_USAGE;
 	if (command.mode == MODE_HELP)

@@ -1,0 +1,57 @@
+/* The job queue: first come first served, bounded, and a job may leave before its turn. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "server/job.h"
+
+#define JOBS 5
+
+static void test_order_and_limit(void **state)
+{
+	struct job_queue q;
+	struct job job[JOBS] = {0};
+
+	(void)state;
+	job_queue_init(&q, JOBS - 1);
+	for (int i = 0; i < JOBS - 1; i++)
+		assert_true(job_push(&q, &job[i]));
+	assert_false(job_push(&q, &job[JOBS - 1]));
+	assert_false(job[JOBS - 1].queued);
+	assert_int_equal(q.len, JOBS - 1);
+	for (int i = 0; i < JOBS - 1; i++)
+		assert_ptr_equal(job_pop(&q), &job[i]);
+	assert_null(job_pop(&q));
+	assert_int_equal(q.len, 0);
+}
+
+static void test_remove(void **state)
+{
+	struct job_queue q;
+	struct job job[3] = {0};
+
+	(void)state;
+	job_queue_init(&q, 3);
+	for (int i = 0; i < 3; i++)
+		assert_true(job_push(&q, &job[i]));
+	job_remove(&q, &job[1]);
+	job_remove(&q, &job[1]); /* nothing to do the second time */
+	assert_int_equal(q.len, 2);
+	assert_ptr_equal(job_pop(&q), &job[0]);
+	assert_ptr_equal(job_pop(&q), &job[2]);
+	job_remove(&q, &job[2]); /* nor after its turn */
+	assert_int_equal(q.len, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order_and_limit),
+		cmocka_unit_test(test_remove),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
