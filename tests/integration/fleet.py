@@ -47,6 +47,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") or "haproxy"
 
+# Instrumented programs are slower and larger; bounds on time and memory do not hold for them.
+SANITIZED = bool(os.environ.get("SANITIZER_BUILD")
+                 or re.search(b"__(asan|tsan)_init|__ubsan_handle", (BUILD / "quernd").read_bytes()))
+
 LOWEST_PORT, HIGHEST_PORT = 10000, 32767
 FINDINGS = re.compile(r"(ERROR|WARNING): (Address|Leak|Memory|Thread)Sanitizer|: runtime error: ")
 
