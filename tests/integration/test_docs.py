@@ -20,6 +20,7 @@ def read(name):
 def manual(program):
     """The man page as text: mandoc is not everywhere, so only the roff is undone that matters here."""
     text = read(f"docs/man/{PROGRAMS[program]}")
+    text = re.sub(r"Fl ([a-zA-Z]) , (Fl )?-", r"Fl \1 , Fl -", text)
     return re.sub(r"Fl -([a-z])", r"--\1", text).replace("Fl ", "-")
 
 
