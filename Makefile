@@ -48,7 +48,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 GENERATED := $(BUILD)/gen/balancer/haproxy_template.h
 
-.PHONY: all run check check-only lint format bench bench-qr fuzz install clean deps-run deps-check schema
+.PHONY: all run check check-only lint format bench bench-qr fuzz install clean deps-run deps-check deps-bench \
+	schema unit-tests
 .DELETE_ON_ERROR:
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
@@ -63,10 +64,9 @@ check: deps-check
 check-only: all unit-tests
 	$(Q)BUILD=$(abspath $(BUILD)) tests/run
 
-.PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
 
-deps-run deps-check: deps-%:
+deps-run deps-check deps-bench: deps-%:
 	$(Q)tools/install-packages $*
 
 $(BUILD)/libquern.a: $(call object,$(PARTS))
@@ -120,7 +120,7 @@ SECONDS ?= 600
 fuzz: deps-check
 	$(Q)for target in $(FUZZ); do tests/fuzz/run $$target $(SECONDS) || exit 1; done
 
-bench: deps-check
+bench: deps-bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) bench/peers/compare
 

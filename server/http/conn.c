@@ -82,8 +82,10 @@ static void linger(struct http_conn *c)
 /* The whole answer is with the kernel. */
 static void answered(struct http_conn *c)
 {
-	bool unread =
-		c->request.refusal.status != 0 || c->in.len > c->request.consumed || !c->reading;
+	/* Where it is we who end a connection, the client's next request may be on its way. */
+	bool cut = c->server->draining && c->request.keep_alive;
+	bool unread = c->request.refusal.status != 0 || c->in.len > c->request.consumed ||
+		      !c->reading || cut;
 
 	buffer_done(&c->out);
 	c->out_at = 0;

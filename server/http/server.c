@@ -125,6 +125,22 @@ static bool is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/*
+ * At the limit, the connection that was idle longest gives way to a new one: a balancer's idle
+ * connections must not keep its own health checks out. False when all are busy.
+ */
+static bool make_room(struct http_server *s)
+{
+	for (struct http_conn *c = TAILQ_FIRST(&s->waiting[HTTP_WAIT_IDLE]); c;
+		c = TAILQ_NEXT(c, link)) {
+		if (http_conn_has_input(c))
+			continue;
+		http_conn_close(c);
+		return true;
+	}
+	return false;
+}
+
 static void take_connection(struct http_server *s, int fd)
 {
 	struct http_conn *c = http_conn_new(s, fd);
@@ -143,7 +159,10 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 
 	http_server_wake(s);
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		if (s->open >= s->options.connections) {
+		/* Only the first one is known to be there, so room is made for no other. */
+		if (s->open >= s->options.connections && i > 0)
+			break;
+		if (s->open >= s->options.connections && !make_room(s)) {
 			stop_accepting(s);
 			break;
 		}
@@ -172,8 +191,8 @@ void http_server_settle(struct http_server *s)
 		buffer_done(&c->out);
 		free(c);
 	}
-	if (!s->accepting && s->open < s->options.connections &&
-		!evtimer_pending(s->resume_event, NULL))
+	bool room = s->open < s->options.connections || !TAILQ_EMPTY(&s->waiting[HTTP_WAIT_IDLE]);
+	if (!s->accepting && room && !evtimer_pending(s->resume_event, NULL))
 		start_accepting(s);
 }
 

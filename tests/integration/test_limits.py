@@ -97,11 +97,12 @@ def test_stamp_of_a_request_with_a_body_is_not_its_arrival():
 
 
 def test_connections_over_the_limit_wait():
+    """Where all connections have a request under way, the next one waits in the backlog."""
     with Fleet({"workers.count": 1, "limits.connections": 3}) as fleet:
         held = [connect(fleet.worker(0)) for _ in range(3)]
         for sock in held:
-            sock.sendall(GET % b"/healthz")
-            assert receive(sock)[0] == 200
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+        wait_until(lambda: fleet.slot(0)["active"] == 3)
         waiting = connect(fleet.worker(0))
         waiting.sendall(GET % b"/healthz")
         wait_until(lambda: fleet.slot(0)["accept_paused"] >= 1)
@@ -110,6 +111,27 @@ def test_connections_over_the_limit_wait():
         held.pop().close()
         assert receive(waiting)[0] == 200
         for sock in [waiting, *held]:
+            sock.close()
+
+
+def test_idle_connections_give_way_to_new_ones():
+    """The one that was idle longest goes first, and none that has a request under way."""
+    with Fleet({"workers.count": 1, "limits.connections": 3}) as fleet:
+        busy, oldest, newer = (connect(fleet.worker(0)) for _ in range(3))
+        for sock in (busy, oldest, newer):
+            sock.sendall(GET % b"/healthz")
+            assert receive(sock)[0] == 200
+        busy.sendall(b"GET /healthz HTTP/1.1\r\n")
+        wait_until(lambda: fleet.slot(0)["active"] == 1)
+        with connect(fleet.worker(0)) as sock:
+            sock.sendall(GET % b"/healthz")
+            assert receive(sock)[0] == 200
+            assert oldest.recv(1) == b""
+        newer.sendall(GET % b"/healthz")
+        assert receive(newer)[0] == 200
+        busy.sendall(b"Host: a\r\n\r\n")
+        assert receive(busy)[0] == 200
+        for sock in (busy, oldest, newer):
             sock.close()
 
 

@@ -1,0 +1,332 @@
+#!/usr/bin/python3
+"""The fleet in containers, as docker-compose.yml starts it: built, started, looked into, scaled and stopped."""
+
+import base64
+import collections
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from engine import COMPOSE, DOCKER, Failed, base_image, engine, run  # noqa: E402 (the path comes first)
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+CACHE = ROOT / "build" / "compose"
+PROJECT = f"quern-test-{os.getpid()}"
+TARGET = "/?text=QR%20TEST"
+TEXT = b"QR TEST"
+GRACE_SECONDS = 20  # stop_grace_period of docker-compose.yml
+
+results = {"passed": 0, "failed": 0}
+
+
+def check(what, holds, detail=""):
+    results["passed" if holds else "failed"] += 1
+    print(f"{'ok  ' if holds else 'FAIL'} {what}{f' ({detail})' if detail != '' else ''}", flush=True)
+    return holds
+
+
+def await_state(what, probe, seconds=60):
+    """Waits until probe() returns something true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise Failed(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
+
+
+class Fleet:
+    """One compose project."""
+
+    def __init__(self):
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("QUERN_", "COMPOSE_"))}
+        self.environment.update(PUBLISH="127.0.0.1:0", BUILD_NETWORK="host", COMPOSE_PROJECT_NAME=PROJECT,
+                                COMPOSE_ANSI="never", DOCKER_BUILDKIT="0", COMPOSE_DOCKER_CLI_BUILD="0")
+
+    def compose(self, *command, seconds=120, check=True, **settings):
+        return run(COMPOSE, *command, seconds=seconds, check=check, cwd=ROOT,
+                   env={**self.environment, **settings}).stdout
+
+    def containers(self, service, everything=False):
+        return self.compose("ps", "-q", *(["--all"] if everything else []), service).split()
+
+    def address(self):
+        """Where the balancer is published; the engine chose the port."""
+        host, _, port = self.compose("port", "balancer", "8080").strip().rpartition(":")
+        return host, int(port)
+
+    def await_healthy(self, service, count):
+        """Waits until the service has `count` containers, all of them healthy, and returns their ids."""
+        def probe():
+            ids = self.containers(service)
+            healths = [inspect(one, "{{.State.Health.Status}}") for one in ids]
+            return ids if healths == ["healthy"] * count else None
+        return await_state(f"{count} healthy containers of {service}", probe)
+
+    def remove(self):
+        with contextlib.suppress(Failed):
+            self.compose("down", "--rmi", "local", "--volumes", "--remove-orphans", "--timeout", "5")
+
+
+def inspect(container, form):
+    return run(DOCKER, "inspect", "--format", form, container).stdout.strip()
+
+
+def inside(container, *command, user=None):
+    return run(DOCKER, "exec", *(["--user", user] if user else []), container, *command, check=False)
+
+
+def fetch(address, target=TARGET):
+    connection = http.client.HTTPConnection(*address, timeout=10)
+    try:
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def status(server):
+    """What quernd in this container says of itself; None while it does not answer."""
+    done = inside(server, "quernctl", "status", "--json")
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+def ready_workers(server):
+    found = status(server)
+    return [worker for worker in found["workers"] if worker["state"] == "ready"] if found else []
+
+
+class Load:
+    """A few clients that ask again and again until the context ends, each over new and kept connections in turn."""
+
+    CLIENTS = 4
+    REQUESTS_A_CONNECTION = 20
+
+    def __init__(self, address):
+        self.address = address
+        self.outcomes = collections.Counter()
+        self.lock = threading.Lock()
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self._client) for _ in range(self.CLIENTS)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _client(self):
+        while not self.over.is_set():
+            connection = http.client.HTTPConnection(*self.address, timeout=15)
+            try:
+                for _ in range(self.REQUESTS_A_CONNECTION):
+                    self._count(self._ask(connection))
+                    if self.over.wait(0.005):
+                        break
+            except (OSError, http.client.HTTPException) as error:
+                self._count((0, repr(error).encode()))
+            finally:
+                connection.close()
+
+    @staticmethod
+    def _ask(connection):
+        connection.request("GET", TARGET)
+        answer = connection.getresponse()
+        body = answer.read()
+        return 200 if answer.status == 200 and b"data:image/png;base64," in body else (answer.status, body[:200])
+
+    def _count(self, outcome):
+        with self.lock:
+            self.outcomes[outcome] += 1
+
+    def errors(self):
+        return {outcome: count for outcome, count in self.outcomes.items() if outcome != 200}
+
+
+def check_options():
+    """docker-compose.yml lets every option through, or says what it is."""
+    table = (ROOT / "config/options.def").read_text(encoding="utf-8")
+    options = {f"QUERN_{section}_{key}".upper()
+               for section, key in re.findall(r"^OPTION_[A-Z]+\((\w+), (\w+),", table, re.MULTILINE)}
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"^ +(QUERN_\w+):", compose, re.MULTILINE))
+    check("docker-compose.yml names every option, and nothing else", options == named and options,
+          " ".join(sorted(options ^ named)))
+
+
+def check_picture(fleet):
+    code, body = fetch(fleet.address())
+    picture = CACHE / "answer.png"
+    picture.write_bytes(base64.b64decode(json.loads(body)["result"].partition(",")[2], validate=True))
+    read = subprocess.run(["zbarimg", "-q", "--raw", "-Sbinary", picture], capture_output=True, timeout=30)
+    check("a QR code comes through the published port and decodes", code == 200 and read.stdout == TEXT, read.stdout)
+    code, body = fetch(fleet.address(), "/no-such-path")
+    check("an error is JSON", code == 404 and json.loads(body)["error"]["code"] == "not_found")
+
+
+def check_confinement(name, container, program):
+    fields = dict(line.split(":\t", 1) for line in inside(container, "cat", "/proc/1/status").stdout.splitlines()
+                  if ":\t" in line)
+    check(f"{name}: PID 1 is {program}", fields["Name"] == program, fields["Name"])
+    check(f"{name}: no user or group id is root's", "0" not in fields["Uid"].split() + fields["Gid"].split(),
+          fields["Uid"].replace("\t", " "))
+    sets = {key: fields[key] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+    check(f"{name}: no capability is left, not even to root inside", all(int(v, 16) == 0 for v in sets.values()),
+          sets["CapBnd"])
+    check(f"{name}: no new privileges", fields["NoNewPrivs"] == "1")
+    refused = inside(container, "touch", "/usr/local/bin/file", "/tmp/file", user="0")
+    check(f"{name}: the root file system is read-only",
+          refused.returncode != 0 and refused.stderr.count("Read-only file system") == 2,
+          refused.stderr.partition("\n")[0])
+    tools = inside(container, "sh", "-c", "command -v python3 curl wget gcc make").stdout
+    check(f"{name}: no interpreter, download tool or compiler in the image", tools == "", tools)
+
+
+def check_network(server, balancer):
+    check("server: nothing is published", inspect(server, "{{json .NetworkSettings.Ports}}").count("HostPort") == 0)
+    ports = run(DOCKER, "port", balancer).stdout
+    check("balancer: only the front is published", {line.split()[0] for line in ports.splitlines()} == {"8080/tcp"})
+    names = json.loads(inspect(server, "{{json .NetworkSettings.Networks}}"))
+    internal = [run(DOCKER, "network", "inspect", "--format", "{{.Internal}}", name).stdout.strip() for name in names]
+    check("server: only in the internal network, where status and metrics are", internal == ["true"], ", ".join(names))
+
+
+def check_first_start(fleet):
+    begin = time.monotonic()
+    fleet.compose("up", "-d", "--no-build")
+    server, = fleet.await_healthy("server", 1)
+    balancer, = fleet.await_healthy("balancer", 1)
+    cpus = min(int(inside(server, "nproc").stdout), 32)  # workers.max is 32
+    await_balanced(balancer, cpus)
+    check("server and balancer become healthy", True, f"{time.monotonic() - begin:.1f} s after `up`")
+    check("by default there is a worker for each CPU", len(ready_workers(server)) == cpus, cpus)
+    check_picture(fleet)
+    check_confinement("server", server, "quernd")
+    check_confinement("balancer", balancer, "haproxy")
+    check_network(server, balancer)
+
+
+def check_count(fleet):
+    fleet.compose("up", "-d", "--no-build", QUERN_WORKERS_COUNT="3")
+    server, = fleet.await_healthy("server", 1)
+    fleet.await_healthy("balancer", 1)
+    check("QUERN_WORKERS_COUNT=3 gives three workers", len(ready_workers(server)) == 3)
+
+
+def await_balanced(balancer, count):
+    """Waits until HAProxy counts so many workers that take requests."""
+    await_state(f"{count} workers in HAProxy's eyes", lambda: inside(
+        balancer, "healthcheck", "8404", "/metrics?scope=backend",
+        f'^haproxy_backend_active_servers{{proxy="workers"}} {count}$').returncode == 0)
+
+
+def await_share(servers, count):
+    """Waits until each of the `count` workers of these servers has been given requests from now on."""
+    def served():
+        return {(server, worker["slot"]): worker["requests"] for server in servers for worker in ready_workers(server)}
+    before = await_state("status of all workers", lambda: len(served()) == count and served())
+    await_state("requests for every worker of every replica",
+                lambda: all(now > before[worker] for worker, now in served().items()))
+
+
+def check_scale_to(fleet, replicas):
+    """Under load to so many replicas of three workers; the load goes on until all of these are known to work."""
+    balancer, = fleet.containers("balancer")
+    with Load(fleet.address()) as load:
+        await_state("first answers", lambda: load.outcomes[200] > 50)
+        begin = time.monotonic()
+        fleet.compose("up", "-d", "--no-build", "--no-recreate", "--scale", f"server={replicas}",
+                      QUERN_WORKERS_COUNT="3")
+        servers = fleet.await_healthy("server", replicas)
+        await_balanced(balancer, 3 * replicas)
+        await_share(servers, 3 * replicas)
+        check(f"--scale server={replicas}: HAProxy gives requests to each of {3 * replicas} workers, no other", True,
+              f"{time.monotonic() - begin:.1f} s after `up`")
+    return load
+
+
+def check_scaling(fleet):
+    load = check_scale_to(fleet, 3)
+    check("no request failed while replicas were added", not load.errors() and load.outcomes[200],
+          f"{load.outcomes[200]} requests {load.errors() or ''}")
+    # Two of three replicas leave at the same moment, and their addresses with them.
+    load = check_scale_to(fleet, 1)
+    others = [outcome for outcome in load.errors() if outcome[0] != 503 or b'"overloaded"' not in outcome[1]]
+    check("while replicas are taken away a request is done, or refused as overloaded", not others,
+          f"{load.outcomes[200]} done, {sum(load.errors().values())} refused {others or ''}")
+
+
+def check_stop(fleet):
+    ids = fleet.containers("server") + fleet.containers("balancer")
+    begin = time.monotonic()
+    fleet.compose("stop")
+    seconds = time.monotonic() - begin
+    check("both stop within the grace period", seconds < GRACE_SECONDS, f"{seconds:.1f} s")
+    codes = [inspect(one, "{{.Path}}: {{.State.ExitCode}}") for one in ids]
+    check("both exit with 0", codes == ["quernd: 0", "balancer: 0"], ", ".join(codes))
+
+
+def explain(fleet):
+    """The containers' last words, for whoever reads the failure."""
+    with contextlib.suppress(Failed):
+        print(fleet.compose("ps", "--all", check=False))
+        print(fleet.compose("logs", "--no-color", "--tail", "60", check=False))
+
+
+def check_all(fleet):
+    try:
+        with base_image(CACHE) as how:
+            print(f"base image: {how}", flush=True)
+            begin = time.monotonic()
+            fleet.compose("build", seconds=400)
+            check("both targets build", True, f"{time.monotonic() - begin:.0f} s")
+            try:
+                for part in (check_first_start, check_count, check_scaling, check_stop):
+                    part(fleet)
+            except Failed:
+                explain(fleet)
+                raise
+            finally:
+                fleet.remove()
+    except Failed as failure:
+        check("the test ran to its end", False, failure)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    signal.signal(signal.SIGTERM, interrupted)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    check_options()
+    try:
+        with engine() as which:
+            print(f"engine: {which}", flush=True)
+            check_all(Fleet())
+    except Failed as failure:
+        check("an engine is there", False, failure)
+    except KeyboardInterrupt:
+        check("the test was not interrupted", False)
+    print(f"{results['passed']} passed, {results['failed']} failed")
+    return 1 if results["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
