@@ -4,7 +4,8 @@
 #   make check      all tests              make bench    against what a user would pick instead
 #   make lint       format and analysis    make fuzz     ten minutes of fuzzing a target
 #   make schema     after config/options.def was changed
-#   make install    DESTDIR= PREFIX=       make clean
+#   make bench-qr   the QR library alone   make install  DESTDIR= PREFIX=
+#   make format     by clang-format        make clean
 #
 # V=1 shows the commands; SANITIZER=address|undefined|address,undefined|thread builds into a directory of its own;
 # WERROR=1 makes warnings errors; PYTEST= gives pytest further arguments.
@@ -80,7 +81,8 @@ $(BUILD)/$(1): $(call object,$(MAIN_$(1))) $(BUILD)/libquern.a
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
-$(BUILD)/obj/%.o: %.c | $(GENERATED)
+# A changed Makefile may mean another VERSION or other flags.
+$(BUILD)/obj/%.o: %.c Makefile | $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -90,7 +92,7 @@ $(BUILD)/gen/balancer/haproxy_template.h: balancer/haproxy.cfg.in tools/embed
 	@echo "  GEN   $@"
 	$(Q)tools/embed haproxy_template $< > $@
 
-$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a Makefile
 	@mkdir -p $(@D)
 	@echo "  TEST  $<"
 	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libquern.a $(LDFLAGS) \
@@ -140,4 +142,4 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
 
 clean:
-	rm -rf build
+	rm -rf build $(BUILD)

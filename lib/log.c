@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE_BYTES 1024 /* longer lines are cut */
@@ -45,25 +44,13 @@ void log_set_role(const char *role)
 	(void)snprintf(state.role, sizeof(state.role), "%s", role);
 }
 
-static size_t put_time(char *to, size_t n)
-{
-	uint64_t now = clock_wall_us();
-	time_t seconds = (time_t)(now / 1000000u);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	size_t len = strftime(to, n, "%Y-%m-%dT%H:%M:%S", &tm);
-	int more = snprintf(to + len, n - len, ".%03uZ", (unsigned)(now / 1000u % 1000u));
-	return len + (size_t)more;
-}
-
 void log_line(enum log_level level, const char *format, ...)
 {
 	if (level > state.level)
 		return;
 
 	char line[LINE_BYTES];
-	size_t len = put_time(line, sizeof(line));
+	size_t len = strlen(clock_format_utc(line, sizeof(line), clock_wall_us(), 3));
 	int n = snprintf(line + len, sizeof(line) - len, " %s %s: ", level_names[level],
 		state.role[0] ? state.role : "quern");
 	len += (size_t)n;

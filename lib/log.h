@@ -1,7 +1,7 @@
 /*
  * The log: one line per event, one write(2) per line.
  *
- *   2026-11-21T22:04:05.123Z info worker 3: ready after 12 ms
+ *   2026-11-21T22:04:05.123Z info worker 3: ready after 2 ms
  *
  * Only programs log (main, master, worker, admin); libraries return errors. Nothing that a client
  * sent as the text of a QR code may be passed in here (the access log has its own rules, see

@@ -6,85 +6,91 @@
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#define TIME_BYTES 32
-#define ID_BYTES ((size_t)128) /* of a client's X-Request-Id; longer ones are cut */
-
-static void put_peer(int fd, char *text, size_t n)
-{
-	struct sockaddr_storage peer;
-	socklen_t len = sizeof(peer);
-	const void *address = NULL;
-
-	text[0] = '\0';
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
-		return;
-	if (peer.ss_family == AF_INET)
-		address = &((const struct sockaddr_in *)&peer)->sin_addr;
-	else if (peer.ss_family == AF_INET6)
-		address = &((const struct sockaddr_in6 *)&peer)->sin6_addr;
-	if (address)
-		(void)inet_ntop(peer.ss_family, address, text, (socklen_t)n);
-}
-
-static void put_time(char *text, size_t n)
-{
-	uint64_t now = clock_wall_us();
-	time_t seconds = (time_t)(now / 1000000u);
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	size_t len = strftime(text, n, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(text + len, n - len, ".%06uZ", (unsigned)(now % 1000000u));
-}
+#define OUTSIDE_BYTES ((size_t)128) /* of what a client wrote; longer texts are cut */
 
 /* Bytes from outside as a JSON string: what is not printable ASCII becomes '?'. */
-static json_t *safe_string(const char *at, size_t len, size_t limit)
+static json_t *safe_string(const struct http_conn *c, struct http_span span)
 {
-	char copy[ID_BYTES];
-	size_t n = len < limit ? len : limit;
+	const char *at = http_conn_text(c, span);
+	char copy[OUTSIDE_BYTES] = "";
+	size_t n = span.len < sizeof(copy) ? span.len : sizeof(copy);
 
-	if (n > sizeof(copy))
-		n = sizeof(copy);
 	for (size_t i = 0; i < n; i++)
 		copy[i] = at[i] >= 0x20 && at[i] < 0x7f ? at[i] : '?';
 	return json_stringn(copy, n);
 }
 
-static const char *method_name(const struct http_conn *c)
+static json_t *peer(const struct http_conn *c)
 {
-	static const char *const names[] = {"GET", "HEAD", "POST", "OPTIONS", "OTHER", "UNKNOWN"};
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof(address);
+	char text[INET6_ADDRSTRLEN] = "";
+	const void *number = NULL;
 
-	return c->request.head_done ? names[c->request.method] : "NONE";
+	if (getpeername(c->fd, (struct sockaddr *)&address, &len) != 0)
+		return json_null();
+	if (address.ss_family == AF_INET)
+		number = &((const struct sockaddr_in *)&address)->sin_addr;
+	else if (address.ss_family == AF_INET6)
+		number = &((const struct sockaddr_in6 *)&address)->sin6_addr;
+	if (!number || !inet_ntop(address.ss_family, number, text, sizeof(text)))
+		return json_null();
+	return json_string(text);
 }
 
-void access_log(const struct http_conn *c, const struct access_entry *e, bool with_target,
-	struct buffer *line)
+static json_t *client(const struct http_conn *c, const struct config *config)
 {
-	char now[TIME_BYTES], peer[INET6_ADDRSTRLEN];
-	const struct http_span *id = &c->request.request_id, *target = &c->request.target;
+	bool told = config->balancer_kind == BALANCER_HAPROXY && c->request.forwarded_for.len > 0;
 
-	put_time(now, sizeof(now));
-	put_peer(c->fd, peer, sizeof(peer));
-	json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:i, s:I, s:f, s:f, s:f}", "time", now,
-		"worker", e->worker, "client", peer, "method", method_name(c), "route",
+	return told ? safe_string(c, c->request.forwarded_for) : peer(c);
+}
+
+/* A request that could not be read has no method; one that nobody knows could be any text. */
+static json_t *method(const struct http_conn *c)
+{
+	const struct http_request *q = &c->request;
+
+	return q->head_done && q->method != HTTP_UNKNOWN ? safe_string(c, q->method_name)
+							 : json_null();
+}
+
+static double ms(uint64_t us)
+{
+	return (double)us / 1000.0;
+}
+
+static json_t *make_line(
+	const struct http_conn *c, const struct access_entry *e, const struct config *config)
+{
+	char now[CLOCK_UTC_BYTES];
+	const struct http_request *q = &c->request;
+	json_t *o = json_pack("{s:s, s:i, s:o, s:o, s:s, s:i, s:I, s:f, s:f, s:f}", "time",
+		clock_format_utc(now, sizeof(now), clock_wall_us(), 6), "worker", e->worker,
+		"client", client(c, config), "method", method(c), "route",
 		stats_route_name(e->route), "status", e->status, "bytes", (json_int_t)e->body_bytes,
-		"queue_ms", (double)e->queue_us / 1000.0, "work_ms", (double)e->work_us / 1000.0,
-		"response_ms", (double)e->response_us / 1000.0);
-	if (!o)
-		return;
-	if (id->len > 0)
-		(void)json_object_set_new(
-			o, "id", safe_string(http_conn_text(c, *id), id->len, ID_BYTES));
-	if (with_target && c->request.head_done)
+		"queue_ms", ms(e->queue_us), "work_ms", ms(e->work_us), "response_ms",
+		ms(e->response_us));
+
+	if (o && q->request_id.len > 0)
+		(void)json_object_set_new(o, "id", safe_string(c, q->request_id));
+	if (o && config->http_log_text && q->head_done)
 		/* The parser lets only visible ASCII through in a target. */
 		(void)json_object_set_new(
-			o, "target", json_stringn(http_conn_text(c, *target), target->len));
-	char *text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+			o, "target", json_stringn(http_conn_text(c, q->target), q->target.len));
+	return o;
+}
+
+void access_log(const struct http_conn *c, const struct access_entry *e,
+	const struct config *config, struct buffer *line)
+{
+	json_t *o = make_line(c, e, config);
+	char *text = o ? json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9))
+		       : NULL;
+
 	json_decref(o);
 	if (!text)
 		return;

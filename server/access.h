@@ -8,11 +8,11 @@
 #ifndef QUERN_SERVER_ACCESS_H
 #define QUERN_SERVER_ACCESS_H
 
+#include "config/config.h"
 #include "lib/buffer.h"
 #include "server/http/conn.h"
 #include "server/stats/stats.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +24,11 @@ struct access_entry {
 	uint64_t queue_us, work_us, response_us;
 };
 
-/* Writes the line for the request in hand of c. line is scratch memory of the caller. */
-void access_log(const struct http_conn *c, const struct access_entry *e, bool with_target,
-	struct buffer *line);
+/*
+ * Writes the line for the request in hand of c. `line` is scratch memory of the caller. With HAProxy in front the client
+ * is who HAProxy says it is (X-Forwarded-For); without, whoever is connected.
+ */
+void access_log(const struct http_conn *c, const struct access_entry *e,
+	const struct config *config, struct buffer *line);
 
 #endif

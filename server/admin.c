@@ -3,6 +3,7 @@
 #include "lib/log.h"
 #include "server/http/conn.h"
 #include "server/http/server.h"
+#include "server/stats/fleet.h"
 #include "server/stats/metrics.h"
 #include "server/stats/sample.h"
 #include "server/stats/status_json.h"
@@ -34,12 +35,12 @@ struct admin {
 /* 200 while at least one worker takes work; the body tells whether that is all of them. */
 static void answer_health(struct admin *a)
 {
-	enum fleet_state state = stats_fleet_state(a->stats);
+	enum fleet_state state = fleet_state_of(a->stats);
 	bool serves = state == FLEET_OK || state == FLEET_DEGRADED;
 
 	http_reply_json(&a->server.reply, serves ? 200 : 503, "");
 	buffer_printf(&a->server.reply.body, "{\"status\":\"%s\",\"ready\":%u,\"workers\":%u}\n",
-		fleet_state_name(state), stats_count_state(a->stats, SLOT_READY),
+		fleet_state_name(state), fleet_count(a->stats, SLOT_READY),
 		atomic_load(&a->stats->wanted));
 }
 
@@ -67,23 +68,22 @@ static const struct {
 	{"/healthz", answer_health},
 };
 
-static void refuse(struct admin *a, int status, const char *code, const char *message)
+static void refuse_method(struct http_reply *reply)
 {
-	struct http_refusal refusal;
-
-	(void)http_refuse(&refusal, status, code, NULL, "%s", message);
-	http_reply_refuse(&a->server.reply, &refusal);
-	if (status == 405)
-		a->server.reply.allow = "GET, HEAD";
+	http_reply_error(
+		reply, 405, "method_not_allowed", "the admin address only reads: GET and HEAD");
+	reply->allow = "GET, HEAD";
 }
 
 static void fill_reply(struct admin *a, const struct http_conn *c)
 {
+	struct http_reply *reply = &a->server.reply;
 	const struct http_request *q = &c->request;
 	const char *path = http_conn_text(c, q->path);
 
 	if (q->method == HTTP_UNKNOWN) {
-		refuse(a, 501, "not_implemented", "this server does not know the request's method");
+		http_reply_error(reply, 501, "not_implemented",
+			"this server does not know the request's method");
 		return;
 	}
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
@@ -93,11 +93,10 @@ static void fill_reply(struct admin *a, const struct http_conn *c)
 		if (q->method == HTTP_GET || q->method == HTTP_HEAD)
 			pages[i].answer(a);
 		else
-			refuse(a, 405, "method_not_allowed",
-				"the admin address only reads: GET and HEAD");
+			refuse_method(reply);
 		return;
 	}
-	refuse(a, 404, "not_found", "there are /status.json, /metrics and /healthz");
+	http_reply_error(reply, 404, "not_found", "there are /status.json, /metrics and /healthz");
 }
 
 static void on_request(struct http_conn *c, void *arg)

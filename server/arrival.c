@@ -14,7 +14,7 @@ static int64_t stamp_age_us(const struct http_conn *c, struct stats_slot *stats)
 	const char *text = http_conn_text(c, *field);
 	int64_t stamp;
 
-	if (field->len == 0 || c->request.body.len > 0)
+	if (field->len == 0)
 		return -1;
 	if (field->len > 2 && memcmp(text, "t=", 2) == 0 &&
 		number_parse_int(&stamp, text + 2, field->len - 2, 0, INT64_MAX) == 0) {

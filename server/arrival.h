@@ -11,8 +11,7 @@
 /*
  * How long the request in hand has waited at now_us (CLOCK_MONOTONIC). X-Request-Start:
  * t=<microseconds since the epoch> counts if it lies between a minute ago and now; one that does
- * not is counted in stats->bad_start. It is not used for requests with a body: its stamp is older
- * than the body's upload.
+ * not is counted in stats->bad_start.
  */
 uint64_t arrival_waited_us(const struct http_conn *c, uint64_t now_us, struct stats_slot *stats);
 

@@ -1,41 +1,50 @@
 /*
- * One process that the master keeps alive: the worker of a slot, or the admin process. Its life as
- * the master sees it: when to start it, how it died, and when to try again.
+ * One process that the master keeps alive, the worker of a slot or the admin process: how it is born, and what is done
+ * when it has died. The master decides when.
  */
 #ifndef QUERN_SERVER_CHILD_H
 #define QUERN_SERVER_CHILD_H
 
+#include "config/config.h"
+#include "server/restart.h"
+#include "server/sockets.h"
+#include "server/stats/stats.h"
+
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #define CHILD_ADMIN (-1)
 
+/* What children inherit from the master. */
+struct legacy {
+	const struct config *config; /* borrowed, as the path */
+	const char *config_path;     /* NULL: there is no file */
+	struct stats_region *stats;
+	struct sockets sockets;
+	pid_t master;
+	bool stopping; /* the dead are not followed by others */
+};
+
 struct child {
-	int slot;	     /* CHILD_ADMIN: the admin process */
-	pid_t pid;	     /* 0: not running */
-	uint64_t spawned_us; /* when the last one was forked */
-	uint64_t start_us;   /* when the next one is due, while none runs */
-	uint64_t backoff_us; /* the last delay of a row of quick deaths; 0 when the last death was
-				none */
-	uint64_t spawned;    /* how many there were */
-	uint64_t requests;   /* the slot's counter when the last one was forked */
+	int slot;	   /* CHILD_ADMIN: the admin process */
+	pid_t pid;	   /* 0: not running */
+	uint64_t spawned;  /* how many there were */
+	uint64_t requests; /* the slot's counter when the last one was forked */
+	struct restart restart;
 };
 
 /*
- * A death counts as quick when it came before the process was ready (ready_us 0), or by its own
- * fault (a signal such as SIGSEGV or SIGABRT, a non-zero exit) within a second of that.
+ * Forks it. Where that fails it is scheduled for another try. Does not return in the child, which ends with exit():
+ * it has its own copy of everything, keeps only its own listening socket, and dies with the master.
  */
-bool child_died_quickly(int wait_status, uint64_t ready_us, uint64_t now_us);
+void child_spawn(struct child *c, struct legacy *l);
 
 /*
- * Sets start_us after a death at now_us: quick ones back off from 50 ms to 5 s, doubling; after any
- * other the next one starts at once, but not sooner than 50 ms after the last start.
+ * After wait4() has returned its status: schedules the next one, writes the obituary (slot, pid, cause, age, requests
+ * served, what comes next), and settles the slot's statistics.
  */
-void child_schedule(struct child *c, bool quick, uint64_t now_us);
-
-/* "killed by signal 9 (SIGKILL)", "exited with code 1". */
-const char *child_cause(int wait_status, char *text, size_t n);
+void child_bury(struct child *c, struct legacy *l, int wait_status, const struct rusage *usage);
 
 #endif

@@ -1,201 +1,131 @@
 /* quernd: command line, configuration, then the master. */
+#include "config/command.h"
 #include "config/config.h"
 #include "lib/log.h"
+#include "server/check.h"
 #include "server/master.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-#define MAX_SETTINGS 256
-
-enum mode { MODE_SERVE, MODE_CHECK, MODE_PRINT_CONFIG, MODE_PRINT_SCHEMA, MODE_VERSION, MODE_HELP };
-
-struct command {
-	enum mode mode;
-	const char *file; /* NULL: defaults, environment and --set only */
-	const char *set[MAX_SETTINGS];
-	size_t settings;
-};
+enum mode { MODE_SERVE, MODE_CHECK, MODE_PRINT_CONFIG, MODE_PRINT_SCHEMA };
 
 static const char usage[] =
 	"usage: quernd [-c FILE] [--set SECTION.KEY=VALUE]...\n"
+	"\n" COMMAND_HELP_FIRST
+	"      --check           checks the configuration, says what would run, and exits\n"
+	"      --print-config    prints the configuration in force as JSON\n"
+	"      --print-schema    prints the JSON Schema of the configuration file\n" COMMAND_HELP_LAST
 	"\n"
-	"  -c, --config FILE    read the configuration (JSON); without it all options have their "
-	"defaults\n"
-	"      --set KEY=VALUE  set one option, over the file and the environment; may be "
-	"repeated\n"
-	"      --check          check the configuration and exit\n"
-	"      --print-config   print the configuration in force as JSON and exit\n"
-	"      --print-schema   print the JSON Schema of the configuration file and exit\n"
-	"      --version        print the version and exit\n"
-	"      --help           print this text and exit\n"
-	"\n"
-	"Signals to the master: SIGTERM, SIGINT and SIGHUP finish the requests under way, at most "
-	"workers.drain_ms, and\n"
-	"exit; a second SIGINT ends at once.\n"
-	"Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.\n"
+	"Signals to the master: SIGTERM, SIGINT and SIGHUP finish the requests under way, at most\n"
+	"workers.drain_ms, and exit; a second SIGINT ends at once.\n"
 	"\n"
 	"Options, each also taken from the environment variable named beside it:\n"
 	"\n";
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"set", required_argument, NULL, 's'},
+	COMMAND_OPTIONS,
 	{"check", no_argument, NULL, 'k'},
 	{"print-config", no_argument, NULL, 'p'},
 	{"print-schema", no_argument, NULL, 'j'},
-	{"version", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
 
-static int try_help(void)
+static void put_help(struct buffer *out)
 {
-	(void)fprintf(stderr, "Try 'quernd --help'.\n");
-	return -EINVAL;
+	buffer_puts(out, usage);
+	config_print_help(out);
 }
 
-static int wrong_usage(const char *message, const char *value)
+static int take_mode(struct command *c, int option, const char *value)
 {
-	(void)fprintf(stderr, "quernd: %s%s\n", message, value);
-	return try_help();
+	enum mode *mode = c->own;
+
+	(void)value;
+	*mode = option == 'k'   ? MODE_CHECK
+		: option == 'p' ? MODE_PRINT_CONFIG
+				: MODE_PRINT_SCHEMA;
+	return COMMAND_GO_ON;
 }
 
-static int read_option(struct command *c, int option)
+/* Prints what a printing function made, and frees it. */
+static int print(const struct command *c, struct buffer *text)
 {
-	switch (option) {
-	case 'c':
-		if (c->file)
-			return wrong_usage("-c was given twice", "");
-		c->file = optarg;
-		return 0;
-	case 's':
-		if (c->settings == MAX_SETTINGS)
-			return wrong_usage("too many --set", "");
-		c->set[c->settings++] = optarg;
-		return 0;
-	case 'k':
-		c->mode = MODE_CHECK;
-		return 0;
-	case 'p':
-		c->mode = MODE_PRINT_CONFIG;
-		return 0;
-	case 'j':
-		c->mode = MODE_PRINT_SCHEMA;
-		return 0;
-	case 'v':
-		c->mode = MODE_VERSION;
-		return 0;
-	case 'h':
-		c->mode = MODE_HELP;
-		return 0;
-	default:
-		return try_help(); /* getopt has said what was wrong */
-	}
-}
-
-static int read_command(struct command *c, int argc, char **argv)
-{
-	int option;
-
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
-		if (read_option(c, option) != 0)
-			return -EINVAL;
-	return optind == argc ? 0 : wrong_usage("unexpected argument: ", argv[optind]);
-}
-
-/* Prints what a printing function made. */
-static int print(struct buffer *text)
-{
-	bool ok = !text->failed && fwrite(text->data, 1, text->len, stdout) == text->len &&
-		  fflush(stdout) == 0;
+	const int code = command_print(c, text);
 
 	buffer_done(text);
-	return ok ? EXIT_DONE : EXIT_FAILED;
+	return code;
 }
 
-static int print_help(void)
-{
-	struct buffer text;
-
-	buffer_init(&text);
-	buffer_puts(&text, usage);
-	config_print_help(&text);
-	return print(&text);
-}
-
-static int print_schema(void)
+static int print_schema(const struct command *c)
 {
 	struct buffer text;
 
 	buffer_init(&text);
 	config_print_schema(&text);
-	return print(&text);
+	return print(c, &text);
 }
 
-static int print_config(const struct config *config)
+static int print_config(const struct command *c, const struct config *config)
 {
 	struct buffer text;
 
 	buffer_init(&text);
 	config_print_json(config, &text);
-	return print(&text);
+	return print(c, &text);
 }
 
-static void tell(const struct buffer *lines)
+static int check(const struct command *c, const struct config *config)
 {
-	if (lines->len > 0)
-		(void)fwrite(lines->data, 1, lines->len, stderr);
-}
+	struct buffer text, warnings;
 
-static int load(struct config *config, const struct command *c)
-{
-	struct buffer errors, warnings;
-
-	buffer_init(&errors);
 	buffer_init(&warnings);
-	int error = config_load(config, c->file, environ, c->set, c->settings, &errors, &warnings);
-	tell(&warnings);
-	tell(&errors);
-	buffer_done(&errors);
+	check_files(config, &warnings);
+	command_warn(c, &warnings);
 	buffer_done(&warnings);
-	return error;
+
+	buffer_init(&text);
+	buffer_printf(&text, "configuration ok: %s (", c->file ? c->file : "no file");
+	check_summarize(config, &text);
+	buffer_puts(&text, ")\n");
+	return print(c, &text);
 }
 
-static int serve(const struct config *config, const char *file)
+static int serve(const struct command *c, const struct config *config)
 {
 	char path[PATH_MAX];
-	int error = log_open((enum log_level)config->log_level, config->log_destination);
+	const int error = log_open((enum log_level)config->log_level, config->log_destination);
 
-	if (error) {
-		(void)fprintf(stderr, "quernd: cannot open the log (log.destination) %s: %s\n",
+	if (error)
+		return command_fail(c, "cannot open the log (log.destination) %s: %s",
 			config->log_destination, strerror(-error));
-		return EXIT_FAILED;
-	}
-	return master_run(config, file ? realpath(file, path) : NULL);
+	return master_run(config, c->file ? realpath(c->file, path) : NULL);
 }
 
-static int run(const struct config *config, const struct command *c)
+static int run(struct command *c, enum mode mode)
 {
-	switch (c->mode) {
-	case MODE_CHECK:
-		(void)printf("configuration ok: %s\n", c->file ? c->file : "defaults");
-		return EXIT_DONE;
-	case MODE_PRINT_CONFIG:
-		return print_config(config);
-	default:
-		return serve(config, c->file);
-	}
+	struct config config;
+	int code;
+
+	if (c->operand_count > 0)
+		return command_wrong(c, "unexpected argument: %s", c->operands[0]);
+	if (mode == MODE_PRINT_SCHEMA)
+		return print_schema(c);
+	code = command_load(c, &config);
+	if (code != EXIT_DONE)
+		return code;
+	if (mode == MODE_CHECK)
+		code = check(c, &config);
+	else if (mode == MODE_PRINT_CONFIG)
+		code = print_config(c, &config);
+	else
+		code = serve(c, &config);
+	config_done(&config);
+	return code;
 }
 
 /*
@@ -214,24 +144,20 @@ static int keep_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	struct command command = {.mode = MODE_SERVE};
-	struct config config;
+	static char name[] = "quernd";
+	enum mode mode = MODE_SERVE;
+	struct command command = {.program = name,
+		.short_options = COMMAND_SHORT_OPTIONS,
+		.options = options,
+		.put_help = put_help,
+		.take = take_mode,
+		.own = &mode};
 
 	if (keep_standard_descriptors() != 0)
 		return EXIT_FAILED;
-	if (read_command(&command, argc, argv) != 0)
-		return EXIT_USAGE;
-	if (command.mode == MODE_HELP)
-		return print_help();
-	if (command.mode == MODE_PRINT_SCHEMA)
-		return print_schema();
-	if (command.mode == MODE_VERSION) {
-		(void)printf("quernd %s\n", QUERN_VERSION);
-		return EXIT_DONE;
-	}
-	if (load(&config, &command) != 0)
-		return EXIT_USAGE;
-	int code = run(&config, &command);
-	config_done(&config);
+	int code = command_read(&command, argc, argv);
+	if (code == COMMAND_GO_ON)
+		code = run(&command, mode);
+	command_done(&command);
 	return code;
 }

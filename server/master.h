@@ -3,9 +3,10 @@
  * alive. It has no event loop; it blocks signals and waits for them, and for the next thing that is
  * due (docs/design.md).
  *
- *   SIGTERM, SIGINT, SIGHUP   drain: workers finish what they have, bounded by workers.drain_ms,
- * then SIGKILL second SIGINT             SIGKILL to all, at once SIGCHLD                   a child
- * has died: obituary, and another one in its slot
+ *   SIGTERM, SIGINT, SIGHUP  drain: workers finish what they have, bounded by workers.drain_ms,
+ *                            then SIGKILL
+ *   second SIGINT            SIGKILL to all, at once
+ *   SIGCHLD                  a child has died: obituary, and another one in its slot
  */
 #ifndef QUERN_SERVER_MASTER_H
 #define QUERN_SERVER_MASTER_H

@@ -72,20 +72,12 @@ static void answer_options(struct http_reply *reply, const char *allow)
 	reply->preflight = true;
 }
 
-static void refuse(struct http_reply *reply, int status, const char *code, const char *message)
-{
-	struct http_refusal refusal;
-
-	(void)http_refuse(&refusal, status, code, NULL, "%s", message);
-	http_reply_refuse(reply, &refusal);
-}
-
 const struct route *route_find(const struct http_request *request, const char *data,
 	const struct config *config, struct http_reply *reply, enum stats_route *ret_id)
 {
 	*ret_id = ROUTE_NONE;
 	if (request->method == HTTP_UNKNOWN) {
-		refuse(reply, 501, "not_implemented",
+		http_reply_error(reply, 501, "not_implemented",
 			"this server does not know the request's method");
 		return NULL;
 	}
@@ -96,7 +88,8 @@ const struct route *route_find(const struct http_request *request, const char *d
 	}
 	const struct route *r = lookup(data + request->path.at, request->path.len, config);
 	if (!r) {
-		refuse(reply, 404, "not_found", "there is nothing at this path; see / and /qr");
+		http_reply_error(
+			reply, 404, "not_found", "there is nothing at this path; see / and /qr");
 		return NULL;
 	}
 	*ret_id = r->id;
@@ -105,7 +98,7 @@ const struct route *route_find(const struct http_request *request, const char *d
 		return NULL;
 	}
 	if (!(r->methods & METHOD(request->method))) {
-		refuse(reply, 405, "method_not_allowed",
+		http_reply_error(reply, 405, "method_not_allowed",
 			"this path does not take the request's method; see Allow");
 		reply->allow = r->allow;
 		return NULL;

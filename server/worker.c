@@ -43,14 +43,15 @@ static void publish_queue(struct worker *w)
 	stats_set(&w->stats->queue, w->queue.len);
 }
 
-/* Sends s->reply, counts it and logs it. */
+/* Counts, logs and sends what is in the server's reply. */
 static void answer(struct worker *w, struct http_conn *c, enum stats_route route,
 	const struct http_reply_timing *timing)
 {
 	const struct http_reply *r = &w->server.reply;
 
 	stats_count_answer(w->stats, route, r->status);
-	if (w->config->http_access_log) {
+	/* Health checks come twice a second from each HAProxy, and would be most of the lines. */
+	if (w->config->http_access_log && route != ROUTE_HEALTHZ) {
 		struct access_entry entry = {
 			.worker = w->slot,
 			.route = route,
@@ -60,7 +61,7 @@ static void answer(struct worker *w, struct http_conn *c, enum stats_route route
 			.work_us = timing->work_us,
 			.response_us = timing->queue_us + timing->work_us,
 		};
-		access_log(c, &entry, w->config->http_log_text, &w->scratch);
+		access_log(c, &entry, w->config, &w->scratch);
 	}
 	http_conn_answer(c, timing);
 }
@@ -69,11 +70,9 @@ static void answer(struct worker *w, struct http_conn *c, enum stats_route route
 static void shed(struct worker *w, struct http_conn *c, enum stats_route route, uint64_t queue_us,
 	const char *message)
 {
-	struct http_refusal refusal;
 	struct http_reply_timing timing = {.queue_us = queue_us, .work = "none"};
 
-	(void)http_refuse(&refusal, 503, "overloaded", NULL, "%s", message);
-	http_reply_refuse(&w->server.reply, &refusal);
+	http_reply_error(&w->server.reply, 503, "overloaded", message);
 	answer(w, c, route, &timing);
 }
 
@@ -270,7 +269,9 @@ static void serve_on(struct worker *w, int listener)
 	} else {
 		stats_set(&w->stats->ready_us, clock_us());
 		atomic_store(&w->stats->state, SLOT_READY);
-		log_info("ready");
+		log_info("ready after %llu ms",
+			(unsigned long long)((clock_us() - stats_get(&w->stats->spawned_us)) /
+					     1000u));
 		serve(w);
 	}
 	terminate_done(&w->terminate);

@@ -1,8 +1,9 @@
 /*
  * One client's connection: bytes in, requests out; an answer in, bytes out.
  *
- *   IDLE -first byte-> READING -whole request-> IN_HAND -answer-> (WRITING) -> IDLE, or LINGER, or
- * closed
+ *   IDLE -first byte-> READING -whole request-> IN_HAND -answer-> (WRITING) -> IDLE
+ *
+ * and from (WRITING) also to LINGER, or closed.
  *
  * The socket stays registered for reading from beginning to end, so that a keep-alive request costs
  * no epoll_ctl; only a client that sends ahead of its answers, or takes them slowly, causes any.

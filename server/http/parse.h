@@ -59,7 +59,7 @@ struct http_request {
 	struct http_span query; /* behind the '?', without it */
 
 	/* Content-Type given twice is refused; one of the others given twice counts as absent. */
-	struct http_span content_type, if_none_match, request_start, request_id, user_agent;
+	struct http_span content_type, if_none_match, request_start, request_id, forwarded_for;
 	struct http_span body; /* decoded, so far as it has arrived */
 	bool keep_alive; /* the client lets the connection live on; never if refused, or CONNECT */
 	bool wants_continue; /* HTTP/1.1, Expect: 100-continue, and a body is announced */

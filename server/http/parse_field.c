@@ -13,7 +13,7 @@ enum {
 	SEEN_MATCH = 16,
 	SEEN_START = 32,
 	SEEN_ID = 64,
-	SEEN_AGENT = 128,
+	SEEN_FORWARDED = 128,
 };
 
 static bool text_is(const char *text, size_t len, const char *word)
@@ -127,8 +127,6 @@ static enum step field_meaning(struct http_request *r, const char *data, struct 
 	case 10:
 		if (text_is(name, len, "Connection"))
 			return connection(r, text, value.len);
-		if (text_is(name, len, "User-Agent"))
-			return optional(r, SEEN_AGENT, &r->user_agent, value);
 		break;
 	case 12:
 		if (text_is(name, len, "Content-Type"))
@@ -147,6 +145,8 @@ static enum step field_meaning(struct http_request *r, const char *data, struct 
 	case 15:
 		if (text_is(name, len, "X-Request-Start"))
 			return optional(r, SEEN_START, &r->request_start, value);
+		if (text_is(name, len, "X-Forwarded-For"))
+			return optional(r, SEEN_FORWARDED, &r->forwarded_for, value);
 		break;
 	case 17:
 		if (text_is(name, len, "Transfer-Encoding"))

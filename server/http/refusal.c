@@ -59,3 +59,8 @@ bool http_refuse(struct http_refusal *r, int status, const char *code, const cha
 	make_utf8(r->message, n >= (int)sizeof(r->message));
 	return false;
 }
+
+_Bool http_refuse_memory(struct http_refusal *r)
+{
+	return http_refuse(r, 503, "overloaded", NULL, "out of memory");
+}

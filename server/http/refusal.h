@@ -13,4 +13,7 @@ struct http_refusal {
 _Bool http_refuse(struct http_refusal *r, int status, const char *code, const char *parameter,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* 503 overloaded: out of memory. Returns false. */
+_Bool http_refuse_memory(struct http_refusal *r);
+
 #endif

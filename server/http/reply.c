@@ -59,6 +59,10 @@ void http_reply_json(struct http_reply *r, int status, const char *json)
 	buffer_puts(&r->body, json);
 }
 
+/* For when there is none left to say what was wrong. */
+static const char no_memory[] =
+	"{\"error\": {\"code\": \"overloaded\", \"message\": \"out of memory\"}}";
+
 void http_reply_refuse(struct http_reply *r, const struct http_refusal *refusal)
 {
 	json_t *error = json_pack(
@@ -68,13 +72,20 @@ void http_reply_refuse(struct http_reply *r, const struct http_refusal *refusal)
 			json_string(refusal->parameter));
 	char *text = error ? json_dumps(error, JSON_PRESERVE_ORDER) : NULL;
 
-	http_reply_json(
-		r, refusal->status, text ? text : "{\"error\":{\"code\":\"out_of_memory\"}}");
+	http_reply_json(r, refusal->status, text ? text : no_memory);
 	buffer_putc(&r->body, '\n');
 	if (refusal->status == 503)
 		r->retry_after_s = 1;
 	free(text);
 	json_decref(error);
+}
+
+void http_reply_error(struct http_reply *r, int status, const char *code, const char *message)
+{
+	struct http_refusal refusal;
+
+	(void)http_refuse(&refusal, status, code, NULL, "%s", message);
+	http_reply_refuse(r, &refusal);
 }
 
 /* Date has one-second resolution: made once a second, copied otherwise. */

@@ -53,6 +53,9 @@ void http_reply_reset(struct http_reply *r);
  * gone. */
 void http_reply_refuse(struct http_reply *r, const struct http_refusal *refusal);
 
+/* The same where there is no parameter to blame and the message is fixed. */
+void http_reply_error(struct http_reply *r, int status, const char *code, const char *message);
+
 /* Makes the answer a JSON text, which is copied. */
 void http_reply_json(struct http_reply *r, int status, const char *json);
 

@@ -33,16 +33,17 @@ struct qr_picture {
 /*
  * The geometry for a symbol of symbol_width modules. size 0: exactly margin and scale. size > 0:
  * the picture is size pixels wide, at the largest whole scale at which symbol and margin fit; what
- * is left over is shared out as margin
- * (`scale` is ignored). Only the four geometry fields of *ret are set. 0; -ERANGE when the picture
+ * is left over is shared out as margin (`scale` is ignored). Only the four geometry fields of *ret are set. 0; -ERANGE when the picture
  * would be wider than QR_MAX_PIXELS, or size is too small for scale 1: then ret->width is the
  * smallest size that would do for `size`, or the width that was too large.
  */
 int qr_picture_layout(struct qr_picture *ret, unsigned symbol_width, unsigned margin,
 	unsigned scale, unsigned size) __attribute__((warn_unused_result));
 
-/* PNG of 1 bit a pixel: gray for opaque black on white (either way round), else a palette of two
- * with tRNS. */
+/*
+ * PNG of 1 bit a pixel: gray for opaque black on white (either way round), else a palette of two
+ * with tRNS.
+ */
 int qr_png_write(const struct qr_symbol *s, const struct qr_picture *p, struct buffer *out)
 	__attribute__((warn_unused_result));
 
@@ -54,8 +55,10 @@ int qr_png_write(const struct qr_symbol *s, const struct qr_picture *p, struct b
 int qr_svg_write(const struct qr_symbol *s, const struct qr_picture *p, struct buffer *out)
 	__attribute__((warn_unused_result));
 
-/* UTF-8 half blocks for a dark terminal: two modules a character, light ones drawn; p->margin
- * applies. */
+/*
+ * UTF-8 half blocks for a dark terminal: two modules a character, light ones drawn; p->margin
+ * applies.
+ */
 int qr_text_write(const struct qr_symbol *s, const struct qr_picture *p, struct buffer *out)
 	__attribute__((warn_unused_result));
 

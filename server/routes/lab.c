@@ -29,7 +29,7 @@ static bool read_us(struct exchange *x, int64_t *ret, struct http_refusal *refus
 	buffer_reset(x->scratch);
 	char *store = buffer_reserve(x->scratch, left + 1);
 	if (!store)
-		return http_refuse(refusal, 503, "overloaded", NULL, "out of memory");
+		return http_refuse_memory(refusal);
 	while ((result = form_next(&rest, &left, store, &name, &value)) > 0) {
 		if (name.len != 2 || memcmp(name.at, "us", 2) != 0)
 			continue;

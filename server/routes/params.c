@@ -293,7 +293,7 @@ static bool refuse_json(const json_error_t *error, struct http_refusal *refusal)
 
 	switch (json_error_code(error)) {
 	case json_error_out_of_memory:
-		return http_refuse(refusal, 503, "overloaded", NULL, "out of memory");
+		return http_refuse_memory(refusal);
 	case json_error_duplicate_key:
 		what = "gives a name more than once";
 		break;
@@ -368,7 +368,7 @@ bool params_read(struct params *p, enum params_source source, const char *data, 
 		break;
 	}
 	if (good && p->text.failed)
-		return http_refuse(refusal, 503, "overloaded", NULL, "out of memory");
+		return http_refuse_memory(refusal);
 	return good;
 }
 

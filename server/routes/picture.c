@@ -18,11 +18,6 @@ static const char *const content_types[] = {
 	[FORMAT_JSON] = "application/json",
 };
 
-static bool refuse_memory(struct http_refusal *refusal)
-{
-	return http_refuse(refusal, 503, "overloaded", NULL, "out of memory");
-}
-
 static bool refuse_length(
 	const struct params *p, const struct qr_fit *fit, struct http_refusal *refusal)
 {
@@ -32,6 +27,14 @@ static bool refuse_length(
 		"the text needs %zu bits, and the largest symbol (version 40) holds %zu at ecLevel "
 		"%c",
 		fit->needed_bits, fit->held_bits, levels[p->level]);
+}
+
+/* Whatever could be wrong with the request was found before, so anything but a lack of memory is a defect of ours. */
+static bool refuse_failure(int error, struct http_refusal *refusal)
+{
+	if (error == -ENOMEM)
+		return http_refuse_memory(refusal);
+	return http_refuse(refusal, 500, "internal_error", NULL, "the symbol could not be made");
 }
 
 static bool refuse_size(
@@ -143,7 +146,7 @@ static bool answer(struct exchange *x, enum params_format format, struct http_re
 	if (error == -E2BIG)
 		return refuse_length(p, &fit, refusal);
 	if (error)
-		return refuse_memory(refusal);
+		return http_refuse_memory(refusal);
 	if (qr_picture_layout(&picture, 17 + 4 * fit.version, p->margin, p->scale, p->size) != 0)
 		return refuse_size(p, &picture, refusal);
 
@@ -158,10 +161,10 @@ static bool answer(struct exchange *x, enum params_format format, struct http_re
 		return true;
 	}
 	struct qr_symbol symbol;
-	if (qr_encode(&symbol, p->text.data, p->text.len, p->level, p->eci) != 0 ||
-		draw(x, &symbol, &picture, format) != 0)
-		return refuse_memory(refusal);
-	return true;
+	error = qr_encode(&symbol, p->text.data, p->text.len, p->level, p->eci);
+	if (!error)
+		error = draw(x, &symbol, &picture, format);
+	return !error || refuse_failure(error, refusal);
 }
 
 void route_root(struct exchange *x)

@@ -48,45 +48,43 @@ const char *slot_state_name(enum slot_state state);
 
 struct stats_slot {
 	/* Written by the master, while no worker lives or just before it forks. */
+
 	_Alignas(STATS_LINE) _Atomic int32_t pid; /* 0: none */
 	stats_counter spawned_us;		  /* when the living worker was forked */
-	stats_counter restarts;	   /* workers started in this slot after the first one */
-	stats_counter dead_cpu_us; /* CPU time of workers that are gone */
-	stats_counter retry_us;	   /* when a SLOT_WAITING slot is started again */
+	stats_counter restarts;			  /* workers started here after the first one */
+	stats_counter dead_cpu_us;		  /* CPU time of workers that are gone */
+	stats_counter retry_us;			  /* when a SLOT_WAITING slot is started again */
 
-	/* SLOT_READY and SLOT_DRAINING by the worker; the others by the master while the slot has
-	 * no worker. */
+	/* SLOT_READY and SLOT_DRAINING by the worker, the others by the master. */
+
 	_Atomic uint32_t state;
-	stats_counter
-		ready_us; /* when the living worker became ready; 0 before. Cleared by the master */
+	stats_counter ready_us; /* when the living worker became ready; cleared by the master */
 
-	/* Written by the worker from here on. Gauges are cleared by the master when a worker dies.
-	 */
-	_Alignas(STATS_LINE)
-		stats_counter idle_us; /* time spent waiting for events with nothing queued */
-	stats_counter idle_since_us;   /* nonzero: waiting since then (not yet in idle_us) */
-	stats_counter connections;     /* gauge: open */
-	stats_counter active;	       /* gauge: requests begun (first byte) and not yet answered */
-	stats_counter queue;	       /* gauge: requests waiting for their turn */
-	stats_counter lag_us;	       /* gauge: how late the loop's timer last fired */
-	stats_counter lag_due_us; /* gauge: when it is due next; past due, the loop is late now */
+	/* Written by the worker. Gauges are cleared by the master when it dies. */
 
-	stats_counter accepted;	     /* connections ever */
-	stats_counter accept_paused; /* times that accepting paused: no descriptors, or the limit
-					reached */
-	stats_counter bytes_in, bytes_out;
-	stats_counter abandoned;       /* requests whose client had left before their turn came */
-	stats_counter timeouts_client; /* requests not complete, or answers not taken, in
-					  limits.client_ms */
-	stats_counter shed_full;       /* 503: queue full */
-	stats_counter shed_late;       /* 503: waited longer than limits.queue_ms */
-	stats_counter bad_start; /* X-Request-Start that was below zero or above a minute old */
-	stats_counter log_lost;	 /* log lines that could not be written */
-	stats_counter jobs;	 /* jobs run */
+	/* Time spent waiting for events with nothing queued; and, nonzero, since when it is waiting
+	 * now, which is not in idle_us yet. */
+	_Alignas(STATS_LINE) stats_counter idle_us;
+	stats_counter idle_since_us;
+	stats_counter connections; /* gauge: open */
+	stats_counter active;	   /* gauge: requests begun (first byte) and not yet answered */
+	stats_counter queue;	   /* gauge: requests waiting for their turn */
+	stats_counter lag_us;	   /* gauge: how late the loop's timer last fired */
+	stats_counter lag_due_us;  /* gauge: when it is due next; past due, the loop is late now */
+
+	stats_counter accepted;		   /* connections ever */
+	stats_counter accept_paused;	   /* times: no descriptors, or all connections busy */
+	stats_counter bytes_in, bytes_out; /* on the wire, above TCP */
+	stats_counter abandoned;	   /* requests whose client left before their turn came */
+	stats_counter timeouts_client;	   /* requests or answers not through in limits.client_ms */
+	stats_counter shed_full;	   /* 503: queue full */
+	stats_counter shed_late;	   /* 503: waited longer than limits.queue_ms */
+	stats_counter bad_start;	   /* X-Request-Start below zero or above a minute old */
+	stats_counter log_lost;		   /* log lines that could not be written */
+	stats_counter jobs;		   /* jobs run */
 	stats_counter requests[ROUTE_COUNT][STATS_STATUSES];
 
-	struct histogram queue_time; /* arrival (X-Request-Start if valid, else first byte complete)
-					to start */
+	struct histogram queue_time;	/* from arrival (server/arrival.h) to start */
 	struct histogram service_time;	/* the job's own work */
 	struct histogram response_time; /* both, and writing the answer */
 	struct histogram loop_lag;	/* of the loop's timer */

@@ -75,7 +75,7 @@ static void check_span(struct http_span span, size_t end)
 static void check_spans(const struct http_request *r, size_t end)
 {
 	const struct http_span all[] = {r->method_name, r->target, r->path, r->query,
-		r->content_type, r->if_none_match, r->request_start, r->request_id, r->user_agent,
+		r->content_type, r->if_none_match, r->request_start, r->request_id, r->forwarded_for,
 		r->body};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -128,7 +128,7 @@ static void check_same(const struct outcome *a, const struct outcome *b)
 	REQUIRE(same_span(x->if_none_match, y->if_none_match));
 	REQUIRE(same_span(x->request_start, y->request_start));
 	REQUIRE(same_span(x->request_id, y->request_id));
-	REQUIRE(same_span(x->user_agent, y->user_agent) && same_span(x->body, y->body));
+	REQUIRE(same_span(x->forwarded_for, y->forwarded_for) && same_span(x->body, y->body));
 	REQUIRE(!memcmp(a->bytes + x->body.at, b->bytes + y->body.at, x->body.len));
 }
 

@@ -110,7 +110,7 @@ static void assert_same(const struct run *a, const struct run *b)
 	assert_span(x->if_none_match, y->if_none_match);
 	assert_span(x->request_start, y->request_start);
 	assert_span(x->request_id, y->request_id);
-	assert_span(x->user_agent, y->user_agent);
+	assert_span(x->forwarded_for, y->forwarded_for);
 	assert_int_equal(x->keep_alive, y->keep_alive);
 	assert_int_equal(x->wants_continue, y->wants_continue);
 	assert_int_equal(x->head_done, y->head_done);
@@ -259,10 +259,10 @@ static void fields(void **state)
 	static const struct text text =
 		T("GET / HTTP/1.1\r\nhost: a\r\nCONTENT-TYPE: \t a/b; c \r\n"
 		  "If-None-Match: \"x\"\r\nX-Request-Start: t=1\r\n"
-		  "x-request-id:7\r\nUser-Agent: me (1)\r\n\r\n");
+		  "x-request-id:7\r\nX-Forwarded-For: ::1\r\n\r\n");
 	static const struct text twice = T(GET "If-None-Match: a\r\nX-Request-Start: b\r\n"
-					       "X-Request-Id: c\r\nUser-Agent: d\r\n"
-					       "User-Agent: e\r\nX-Request-Id: f\r\n"
+					       "X-Request-Id: c\r\nX-Forwarded-For: d\r\n"
+					       "X-Forwarded-For: e\r\nX-Request-Id: f\r\n"
 					       "X-Request-Start: \r\nIf-None-Match: h\r\n"
 					       "If-None-Match: i\r\n\r\n");
 	static struct run run;
@@ -277,13 +277,13 @@ static void fields(void **state)
 	assert_text(&run, r->if_none_match, "\"x\"");
 	assert_text(&run, r->request_start, "t=1");
 	assert_text(&run, r->request_id, "7");
-	assert_text(&run, r->user_agent, "me (1)");
+	assert_text(&run, r->forwarded_for, "::1");
 	run_all_ways(&run, &limits, twice);
 	assert_int_equal(run.result, HTTP_PARSE_DONE);
 	assert_int_equal(r->if_none_match.len, 0);
 	assert_int_equal(r->request_start.len, 0);
 	assert_int_equal(r->request_id.len, 0);
-	assert_int_equal(r->user_agent.len, 0);
+	assert_int_equal(r->forwarded_for.len, 0);
 }
 
 /* Refused with `status` once the first `at` bytes are there, and not before. at 0: with the last

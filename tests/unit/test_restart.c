@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "server/child.h"
+#include "server/restart.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -19,50 +19,50 @@ static void test_quick_deaths(void **state)
 {
 	(void)state;
 	/* Before it was ready, whatever the cause. */
-	assert_true(child_died_quickly(SIGKILL, 0, 100 * SECOND));
-	assert_true(child_died_quickly(EXITED(0), 0, 100 * SECOND));
+	assert_true(restart_was_quick(SIGKILL, 0, 100 * SECOND));
+	assert_true(restart_was_quick(EXITED(0), 0, 100 * SECOND));
 	/* By its own fault within a second of being ready. */
-	assert_true(child_died_quickly(SIGSEGV, 10 * SECOND, 11 * SECOND));
-	assert_true(child_died_quickly(SIGABRT, 10 * SECOND, 10 * SECOND));
-	assert_true(child_died_quickly(EXITED(1), 10 * SECOND, 10 * SECOND + 5));
+	assert_true(restart_was_quick(SIGSEGV, 10 * SECOND, 11 * SECOND));
+	assert_true(restart_was_quick(SIGABRT, 10 * SECOND, 10 * SECOND));
+	assert_true(restart_was_quick(EXITED(1), 10 * SECOND, 10 * SECOND + 5));
 }
 
 static void test_other_deaths(void **state)
 {
 	(void)state;
-	assert_false(child_died_quickly(SIGSEGV, 10 * SECOND, 11 * SECOND + 1));
-	assert_false(child_died_quickly(SIGKILL, 10 * SECOND, 10 * SECOND + 5));
-	assert_false(child_died_quickly(SIGTERM, 10 * SECOND, 10 * SECOND + 5));
-	assert_false(child_died_quickly(EXITED(0), 10 * SECOND, 10 * SECOND + 5));
+	assert_false(restart_was_quick(SIGSEGV, 10 * SECOND, 11 * SECOND + 1));
+	assert_false(restart_was_quick(SIGKILL, 10 * SECOND, 10 * SECOND + 5));
+	assert_false(restart_was_quick(SIGTERM, 10 * SECOND, 10 * SECOND + 5));
+	assert_false(restart_was_quick(EXITED(0), 10 * SECOND, 10 * SECOND + 5));
 }
 
 static void test_backoff_doubles_up_to_five_seconds(void **state)
 {
 	static const uint64_t expected_ms[] = {50, 100, 200, 400, 800, 1600, 3200, 5000, 5000};
-	struct child c = {.spawned_us = SECOND};
+	struct restart c = {.spawned_us = SECOND};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(expected_ms) / sizeof(expected_ms[0]); i++) {
-		child_schedule(&c, true, 2 * SECOND);
+		restart_schedule(&c, true, 2 * SECOND);
 		assert_int_equal(c.start_us, 2 * SECOND + expected_ms[i] * 1000);
 	}
 	/* One death of another kind, and the row is over. */
-	child_schedule(&c, false, 3 * SECOND);
+	restart_schedule(&c, false, 3 * SECOND);
 	assert_int_equal(c.start_us, 3 * SECOND);
-	child_schedule(&c, true, 4 * SECOND);
+	restart_schedule(&c, true, 4 * SECOND);
 	assert_int_equal(c.start_us, 4 * SECOND + 50000);
 }
 
 static void test_other_deaths_restart_at_once_but_every_50_ms(void **state)
 {
-	struct child c = {.spawned_us = 10 * SECOND};
+	struct restart c = {.spawned_us = 10 * SECOND};
 
 	(void)state;
-	child_schedule(&c, false, 10 * SECOND + 20000);
+	restart_schedule(&c, false, 10 * SECOND + 20000);
 	assert_int_equal(c.start_us, 10 * SECOND + 50000);
-	child_schedule(&c, false, 10 * SECOND + 50000);
+	restart_schedule(&c, false, 10 * SECOND + 50000);
 	assert_int_equal(c.start_us, 10 * SECOND + 50000);
-	child_schedule(&c, false, 20 * SECOND);
+	restart_schedule(&c, false, 20 * SECOND);
 	assert_int_equal(c.start_us, 20 * SECOND);
 }
 
@@ -72,10 +72,10 @@ static void test_cause(void **state)
 
 	(void)state;
 	assert_string_equal(
-		child_cause(SIGKILL, text, sizeof(text)), "killed by signal 9 (SIGKILL)");
-	assert_string_equal(child_cause(SIGSEGV | 0x80, text, sizeof(text)),
+		restart_cause(SIGKILL, text, sizeof(text)), "killed by signal 9 (SIGKILL)");
+	assert_string_equal(restart_cause(SIGSEGV | 0x80, text, sizeof(text)),
 		"killed by signal 11 (SIGSEGV), core dumped");
-	assert_string_equal(child_cause(EXITED(3), text, sizeof(text)), "exited with code 3");
+	assert_string_equal(restart_cause(EXITED(3), text, sizeof(text)), "exited with code 3");
 }
 
 int main(void)
