@@ -27,9 +27,10 @@ static int64_t stamp_age_us(const struct http_conn *c, struct stats_slot *stats)
 	return -1;
 }
 
-uint64_t arrival_waited_us(const struct http_conn *c, uint64_t now_us, struct stats_slot *stats)
+uint64_t arrival_waited_us(
+	const struct http_conn *c, uint64_t now_us, bool stamped, struct stats_slot *stats)
 {
-	int64_t age = stamp_age_us(c, stats);
+	int64_t age = stamped ? stamp_age_us(c, stats) : -1;
 
 	return age >= 0 ? (uint64_t)age : now_us - c->complete_us;
 }

@@ -6,13 +6,16 @@
 #include "server/http/conn.h"
 #include "server/stats/stats.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
  * How long the request in hand has waited at now_us (CLOCK_MONOTONIC). X-Request-Start:
  * t=<microseconds since the epoch> counts if it lies between a minute ago and now; one that does
- * not is counted in stats->bad_start.
+ * not is counted in stats->bad_start. stamped: requests come by HAProxy; from others no stamp is
+ * believed.
  */
-uint64_t arrival_waited_us(const struct http_conn *c, uint64_t now_us, struct stats_slot *stats);
+uint64_t arrival_waited_us(
+	const struct http_conn *c, uint64_t now_us, bool stamped, struct stats_slot *stats);
 
 #endif

@@ -42,35 +42,44 @@ static _Noreturn void be_admin(struct legacy *l)
 }
 
 /* Before the fork: the slot has no worker, so its fields are the master's to write. */
-static void publish_spawn(struct child *c, struct legacy *l)
+static void announce(struct child *c, struct legacy *l)
 {
-	if (c->slot == CHILD_ADMIN) {
-		if (c->spawned > 0)
-			stats_add(&l->stats->admin_restarts, 1);
+	if (c->slot == CHILD_ADMIN)
 		return;
-	}
 	struct stats_slot *s = &l->stats->slot[c->slot];
 
 	c->requests = stats_slot_requests(s);
 	stats_set(&s->ready_us, 0);
 	stats_set(&s->spawned_us, c->restart.spawned_us);
-	if (c->spawned > 0)
-		stats_add(&s->restarts, 1);
 	atomic_store(&s->state, SLOT_STARTING);
+}
+
+static void publish_birth(const struct child *c, struct legacy *l)
+{
+	uint64_t restarts = c->spawned > 1 ? 1 : 0;
+
+	if (c->slot == CHILD_ADMIN) {
+		stats_add(&l->stats->admin_restarts, restarts);
+		return;
+	}
+	atomic_store(&l->stats->slot[c->slot].pid, c->pid);
+	stats_add(&l->stats->slot[c->slot].restarts, restarts);
 }
 
 static void give_up_for_now(struct child *c, struct legacy *l)
 {
 	log_error("cannot fork: %s", strerror(errno));
 	restart_schedule(&c->restart, true, c->restart.spawned_us);
-	if (c->slot != CHILD_ADMIN)
-		atomic_store(&l->stats->slot[c->slot].state, SLOT_WAITING);
+	if (c->slot == CHILD_ADMIN)
+		return;
+	stats_set(&l->stats->slot[c->slot].retry_us, c->restart.start_us);
+	atomic_store(&l->stats->slot[c->slot].state, SLOT_WAITING);
 }
 
 void child_spawn(struct child *c, struct legacy *l)
 {
 	c->restart.spawned_us = clock_us();
-	publish_spawn(c, l);
+	announce(c, l);
 	pid_t pid = fork();
 	if (pid == 0) {
 		if (c->slot == CHILD_ADMIN)
@@ -78,14 +87,13 @@ void child_spawn(struct child *c, struct legacy *l)
 		else
 			be_worker(l, c->slot);
 	}
-	c->spawned++;
 	if (pid < 0) {
 		give_up_for_now(c, l);
 		return;
 	}
 	c->pid = pid;
-	if (c->slot != CHILD_ADMIN)
-		atomic_store(&l->stats->slot[c->slot].pid, pid);
+	c->spawned++;
+	publish_birth(c, l);
 }
 
 /* The slot has no worker now, so the master is the writer of all its fields. */

@@ -33,7 +33,8 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	uint64_t late = now > l->due_us ? now - l->due_us : 0;
 	stats_set(&stats->lag_us, late);
 	histogram_record(&stats->loop_lag, late);
-	stats_set(&stats->log_lost, log_lost());
+	stats_add(&stats->log_lost, log_lost() - l->log_lost);
+	l->log_lost = log_lost();
 	/* One sample a period, however late it was: a stall counts once, with its length. Arming
 	 * clears the expiry. */
 	l->due_us = now + LAG_PERIOD_US;
@@ -45,7 +46,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 
 int lag_init(struct lag *l, struct event_base *base, struct http_server *server)
 {
-	*l = (struct lag){.server = server, .fd = -1};
+	*l = (struct lag){.server = server, .fd = -1, .log_lost = log_lost()};
 	l->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (l->fd < 0)
 		return -errno;

@@ -1,5 +1,5 @@
 /*
- * Loop lag: how late a periodic timer of the loop is served. A kernel timer with absolute due times
+ * Loop lag: how late a periodic timer of the loop is served. The same timer publishes lost log lines. A kernel timer with absolute due times
  * is used, because libevent's own timers have the grain of its coarse clock and of epoll's
  * milliseconds.
  */
@@ -18,6 +18,7 @@ struct lag {
 	struct event *event;
 	int fd;
 	uint64_t due_us;
+	uint64_t log_lost; /* of log_lost(), what is in the counters already */
 };
 
 /* 0 or -errno; lag_done() takes either. */

@@ -207,15 +207,26 @@ static int raise_descriptors(const struct config *c)
 	return error;
 }
 
+/* A signal that was ignored from the start stays so: nohup(1), and background jobs of a script. */
+static void take_signal(struct master *m, int number)
+{
+	struct sigaction action;
+
+	if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+		sigaddset(&m->signals, number);
+}
+
 static void block_signals(struct master *m)
 {
 	sigemptyset(&m->signals);
 	sigaddset(&m->signals, SIGCHLD);
 	sigaddset(&m->signals, SIGTERM);
-	sigaddset(&m->signals, SIGINT);
-	sigaddset(&m->signals, SIGHUP);
+	take_signal(m, SIGINT);
+	take_signal(m, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &m->signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* A parent may have left it ignored; then the kernel would bury our children without telling us. */
+	(void)signal(SIGCHLD, SIG_DFL);
 }
 
 static int make_tables(struct master *m)
@@ -233,7 +244,10 @@ static int make_tables(struct master *m)
 	m->legacy.stats->started_wall_us = clock_wall_us();
 	m->legacy.stats->master_pid = m->legacy.master;
 	atomic_store(&m->legacy.stats->wanted, (uint32_t)m->workers);
-	return process_start_ticks(m->legacy.master, &m->legacy.stats->start_ticks);
+	int error = process_start_ticks(m->legacy.master, &m->legacy.stats->start_ticks);
+	if (error)
+		log_error("cannot read /proc/%d/stat: %s", (int)m->legacy.master, strerror(-error));
+	return error;
 }
 
 static void announce(const struct master *m)

@@ -29,6 +29,7 @@ struct worker {
 	struct job_queue queue;
 	struct lag lag;
 	struct terminate terminate;
+	struct event *door; /* closes some time after the drain has begun */
 	struct params params;
 	struct buffer scratch;
 };
@@ -80,7 +81,7 @@ static void fill_reply(struct worker *w, struct http_conn *c, const struct route
 {
 	struct exchange x = {
 		.request = &c->request,
-		.data = c->in.data,
+		.data = http_conn_data(c),
 		.reply = &w->server.reply,
 		.config = w->config,
 		.draining = w->server.draining,
@@ -115,7 +116,7 @@ static void on_request(struct http_conn *c, void *arg)
 		return;
 	}
 	const struct route *route =
-		route_find(&c->request, c->in.data, w->config, &w->server.reply, &id);
+		route_find(&c->request, http_conn_data(c), w->config, &w->server.reply, &id);
 	if (!route) {
 		answer(w, c, id, &nothing);
 		return;
@@ -164,6 +165,7 @@ static void run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64
 static void run_one_job(struct worker *w)
 {
 	uint64_t limit_us = (uint64_t)w->config->limits_queue_ms * 1000u;
+	bool stamped = w->config->balancer_kind == BALANCER_HAPROXY;
 
 	for (int i = 0; i < LATE_PER_TURN; i++) {
 		struct job *job = job_pop(&w->queue);
@@ -172,7 +174,7 @@ static void run_one_job(struct worker *w)
 		struct http_conn *c = conn_of(job);
 		http_server_wake(&w->server);
 		uint64_t began_us = w->server.now_us;
-		uint64_t queue_us = arrival_waited_us(c, began_us, w->stats);
+		uint64_t queue_us = arrival_waited_us(c, began_us, stamped, w->stats);
 		publish_queue(w);
 		if (http_conn_is_gone(c)) {
 			stats_add(&w->stats->abandoned, 1);
@@ -190,6 +192,31 @@ static void run_one_job(struct worker *w)
 	}
 }
 
+static void on_door(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	(void)fd;
+	(void)what;
+
+	http_server_wake(&w->server);
+	http_server_close(&w->server);
+	http_server_settle(&w->server);
+}
+
+/*
+ * New connections are taken for half of the drain's time, so that HAProxy can see the 404 of its health check and
+ * requests that it has sent meanwhile are answered; then those still come would not be finished before the end. Without
+ * HAProxy nobody looks at the health check, and clients would keep coming for as long as they were let in.
+ */
+static void close_door_in_time(struct worker *w)
+{
+	int64_t half_us = w->config->workers_drain_ms * 1000 / 2;
+	struct timeval delay = {.tv_sec = half_us / 1000000, .tv_usec = half_us % 1000000};
+
+	if (w->config->balancer_kind == BALANCER_NONE || event_add(w->door, &delay) != 0)
+		http_server_close(&w->server);
+}
+
 static void on_terminate(void *arg)
 {
 	struct worker *w = arg;
@@ -200,7 +227,8 @@ static void on_terminate(void *arg)
 	atomic_store(&w->stats->state, SLOT_DRAINING);
 	log_debug("draining: %llu connections, %llu requests", (unsigned long long)w->server.open,
 		(unsigned long long)w->server.busy);
-	http_server_drain(&w->server);
+	close_door_in_time(w);
+	http_server_drain(&w->server, (uint64_t)w->config->workers_drain_ms * 1000u / 2);
 }
 
 /*
@@ -287,11 +315,14 @@ int worker_run(const struct config *config, struct stats_slot *stats, int slot, 
 	params_init(&w.params);
 	buffer_init(&w.scratch);
 	w.base = event_base_new();
-	if (w.base)
+	w.door = w.base ? evtimer_new(w.base, on_door, &w) : NULL;
+	if (w.door)
 		serve_on(&w, listener);
 	else
 		log_error("cannot make an event loop");
-	bool drained = w.base && w.server.draining;
+	bool drained = w.door && w.server.draining;
+	if (w.door)
+		event_free(w.door);
 	if (w.base)
 		event_base_free(w.base);
 	params_done(&w.params);

@@ -9,6 +9,8 @@
 /* After our last byte, what a client still sends is thrown away up to here; then the connection is
  * closed. */
 #define LINGER_BYTES ((size_t)1 << 20)
+/* Of one connection, as far as they are answered without a job. */
+#define REQUESTS_PER_TURN 8
 
 static void advance(struct http_conn *c);
 
@@ -58,8 +60,7 @@ void http_conn_close(struct http_conn *c)
 	set_state(c, CONN_CLOSED);
 	if (unanswered)
 		s->options.on_gone(c, s->options.arg);
-	http_server_wait(s, c, HTTP_WAIT_NONE);
-	TAILQ_REMOVE(&s->in_hand, c, link);
+	http_wait_leave(s, c);
 	TAILQ_INSERT_TAIL(&s->dead, c, link);
 	s->open--;
 	stats_set(&s->stats->connections, s->open);
@@ -75,32 +76,40 @@ static void linger(struct http_conn *c)
 	}
 	set_state(c, CONN_LINGER);
 	buffer_done(&c->in);
-	http_server_wait(c->server, c, HTTP_WAIT_LINGER);
+	c->in_at = 0;
+	http_wait_for(c->server, c, HTTP_WAIT_LINGER);
 	start_reading(c);
+}
+
+/* After the last answer: whether the client has sent, or may be sending, what nobody will read. */
+static bool leaves_input(const struct http_conn *c)
+{
+	/* Where it is we who end a connection, the client's next request may be on its way. */
+	bool cut = c->server->draining && c->request.keep_alive;
+
+	return c->request.refusal.status != 0 || http_conn_pending(c) > c->request.consumed ||
+	       !c->reading || cut || http_conn_has_input(c);
 }
 
 /* The whole answer is with the kernel. */
 static void answered(struct http_conn *c)
 {
-	/* Where it is we who end a connection, the client's next request may be on its way. */
-	bool cut = c->server->draining && c->request.keep_alive;
-	bool unread = c->request.refusal.status != 0 || c->in.len > c->request.consumed ||
-		      !c->reading || cut;
-
 	buffer_done(&c->out);
 	c->out_at = 0;
 	if (!c->keep_alive || c->ended) {
-		if (unread && !c->ended)
+		if (!c->ended && leaves_input(c))
 			linger(c);
 		else
 			http_conn_close(c);
 		return;
 	}
-	buffer_consume(&c->in, c->request.consumed);
-	if (c->in.len == 0)
+	c->in_at += c->request.consumed;
+	if (c->in_at == c->in.len) {
 		buffer_done(&c->in); /* an idle connection owns no buffer */
+		c->in_at = 0;
+	}
 	set_state(c, CONN_IDLE);
-	http_server_wait(c->server, c, HTTP_WAIT_IDLE);
+	http_wait_for(c->server, c, HTTP_WAIT_IDLE);
 	start_reading(c);
 	if (!c->advancing)
 		advance(c);
@@ -121,7 +130,7 @@ static void keep_rest(struct http_conn *c, const struct iovec *piece, int pieces
 		return;
 	}
 	set_state(c, CONN_WRITING);
-	http_server_wait(c->server, c, HTTP_WAIT_WRITE);
+	http_wait_for(c->server, c, HTTP_WAIT_WRITE);
 }
 
 /* Sends as much as the socket takes: bytes sent, or -1 when the connection is of no more use. */
@@ -215,7 +224,7 @@ static void hand_over(struct http_conn *c)
 
 	c->complete_us = s->now_us;
 	set_state(c, CONN_IN_HAND);
-	http_server_wait(s, c, HTTP_WAIT_NONE);
+	http_wait_for(s, c, HTTP_WAIT_NONE);
 	s->options.on_request(c, s->options.arg);
 }
 
@@ -224,20 +233,28 @@ static void begin_request(struct http_conn *c)
 	http_request_init(&c->request);
 	c->continued = false;
 	set_state(c, CONN_READING);
-	http_server_wait(c->server, c, HTTP_WAIT_REQUEST);
+	http_wait_for(c->server, c, HTTP_WAIT_REQUEST);
 }
 
-/* Takes requests out of c->in until one is in hand or more bytes are needed. */
+/*
+ * Takes requests out of c->in until one is in hand or more bytes are needed. Those that are answered at once have no
+ * turn of their own, so that only so many are taken in one: the rest waits for the next.
+ */
 static void advance(struct http_conn *c)
 {
 	struct http_server *s = c->server;
+	unsigned budget = REQUESTS_PER_TURN;
 
 	c->advancing = true;
-	while ((c->state == CONN_IDLE || c->state == CONN_READING) && c->in.len > 0) {
+	while ((c->state == CONN_IDLE || c->state == CONN_READING) && http_conn_pending(c) > 0) {
+		if (budget-- == 0) {
+			http_wait_for(s, c, HTTP_WAIT_MORE);
+			break;
+		}
 		if (c->state == CONN_IDLE)
 			begin_request(c);
-		enum http_parse_result result =
-			http_parse(&c->request, &s->options.limits, c->in.data, c->in.len);
+		enum http_parse_result result = http_parse(&c->request, &s->options.limits,
+			c->in.data + c->in_at, http_conn_pending(c));
 		if (result != HTTP_PARSE_MORE) {
 			hand_over(c);
 			continue;
@@ -247,46 +264,49 @@ static void advance(struct http_conn *c)
 		break;
 	}
 	c->advancing = false;
-	if (c->ended && (c->state == CONN_IDLE || c->state == CONN_READING))
+	if (c->ended && c->wait != HTTP_WAIT_MORE &&
+		(c->state == CONN_IDLE || c->state == CONN_READING))
 		http_conn_close(c);
 }
 
-/* A client may send ahead of its answers, but not without bound. */
-static bool is_far_ahead(const struct http_conn *c)
+void http_conn_continue(struct http_conn *c)
 {
-	const struct http_limits *limits = &c->server->options.limits;
+	advance(c);
+}
 
-	return c->in.len - c->request.consumed > limits->header_bytes + limits->body_bytes;
+/* The bytes of the request at hand may have to move, but not once for each of those before it. */
+static void keep(struct http_conn *c, size_t n)
+{
+	buffer_consume(&c->in, c->in_at);
+	c->in_at = 0;
+	buffer_append(&c->in, c->server->scratch, n);
 }
 
 static void received(struct http_conn *c, size_t n)
 {
-	struct http_server *s = c->server;
-
-	stats_add(&s->stats->bytes_in, n);
+	stats_add(&c->server->stats->bytes_in, n);
 	if (c->state == CONN_LINGER) {
 		c->lingered += n;
 		if (c->lingered > LINGER_BYTES)
 			http_conn_close(c);
 		return;
 	}
-	buffer_append(&c->in, s->scratch, n);
+	keep(c, n);
 	if (c->in.failed) {
 		http_conn_close(c);
 		return;
 	}
-	if (c->state == CONN_IN_HAND || c->state == CONN_WRITING) {
-		if (is_far_ahead(c))
-			stop_reading(c);
-		return;
-	}
-	advance(c);
+	bool in_hand = c->state == CONN_IN_HAND || c->state == CONN_WRITING;
+	if (!in_hand && c->wait != HTTP_WAIT_MORE)
+		advance(c);
+	else if (http_conn_pending(c) - (in_hand ? c->request.consumed : 0) > HTTP_READ_BYTES)
+		stop_reading(c);
 }
 
 static void end_of_input(struct http_conn *c)
 {
 	c->ended = true;
-	if (c->state != CONN_WRITING) {
+	if (c->state != CONN_WRITING && c->wait != HTTP_WAIT_MORE) {
 		/* Idle, half a request, lingering; or the client of a waiting request has left. */
 		http_conn_close(c);
 		return;
@@ -296,7 +316,7 @@ static void end_of_input(struct http_conn *c)
 
 void http_conn_read(struct http_conn *c)
 {
-	ssize_t n = recv(c->fd, c->server->scratch, HTTP_SCRATCH_BYTES, MSG_DONTWAIT);
+	ssize_t n = recv(c->fd, c->server->scratch, HTTP_READ_BYTES, MSG_DONTWAIT);
 
 	if (n > 0)
 		received(c, (size_t)n);
@@ -328,15 +348,14 @@ struct http_conn *http_conn_new(struct http_server *s, int fd)
 	}
 	c->server = s;
 	c->fd = fd;
-	c->wait = HTTP_WAIT_NONE;
 	buffer_init(&c->in);
 	buffer_init(&c->out);
 	(void)event_assign(&c->read_event, s->base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	(void)event_assign(&c->write_event, s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
-	TAILQ_INSERT_TAIL(&s->in_hand, c, link);
+	http_wait_join(s, c);
 	s->open++;
 	stats_set(&s->stats->connections, s->open);
-	http_server_wait(s, c, HTTP_WAIT_IDLE);
+	http_wait_for(s, c, HTTP_WAIT_IDLE);
 	start_reading(c);
 	return c->state == CONN_CLOSED ? NULL : c;
 }

@@ -45,7 +45,8 @@ struct http_conn {
 	bool continued;	      /* 100 Continue was sent */
 	size_t lingered;      /* bytes thrown away in CONN_LINGER */
 	uint64_t complete_us; /* when the request at hand was whole */
-	struct buffer in;     /* from the first byte of the request at hand on */
+	struct buffer in;     /* what has come and was not answered yet, from in_at on */
+	size_t in_at;	      /* where the request at hand begins */
 	struct buffer out;    /* what the socket would not take yet */
 	size_t out_at;
 	struct http_request request;
@@ -74,13 +75,26 @@ bool http_conn_is_gone(const struct http_conn *c);
 /* Whether bytes have come that were not read yet. One system call. */
 bool http_conn_has_input(const struct http_conn *c);
 
+/* Its next share of requests, after HTTP_WAIT_MORE. */
+void http_conn_continue(struct http_conn *c);
+
 /* The deadline has passed. */
 void http_conn_expire(struct http_conn *c);
+
+/* The bytes that have come from the request at hand on, and how many they are. */
+static inline const char *http_conn_data(const struct http_conn *c)
+{
+	return c->in.data + c->in_at;
+}
+static inline size_t http_conn_pending(const struct http_conn *c)
+{
+	return c->in.len - c->in_at;
+}
 
 /* Text of a part of the request in hand; not NUL-terminated. */
 static inline const char *http_conn_text(const struct http_conn *c, struct http_span span)
 {
-	return c->in.data + span.at;
+	return http_conn_data(c) + span.at;
 }
 
 #endif

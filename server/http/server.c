@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define ACCEPTS_PER_TURN 64
+#define ACCEPTS_PER_TURN 16
 #define RESUME_US                                                                                  \
 	100000u /* how long accepting pauses when the system is out of descriptors or memory */
-#define LINGER_US 2000000u /* nginx's lingering_timeout is 5 s; our answers are small */
 
 void http_server_wake(struct http_server *s)
 {
@@ -21,72 +20,6 @@ void http_server_wake(struct http_server *s)
 		return;
 	stats_set(&s->stats->idle_since_us, 0);
 	stats_add(&s->stats->idle_us, s->now_us - since);
-}
-
-static struct timeval to_timeval(uint64_t us)
-{
-	return (struct timeval){
-		.tv_sec = (time_t)(us / 1000000u), .tv_usec = (suseconds_t)(us % 1000000u)};
-}
-
-static uint64_t patience_us(const struct http_server *s, enum http_wait kind)
-{
-	switch (kind) {
-	case HTTP_WAIT_IDLE:
-		return s->options.idle_us;
-	case HTTP_WAIT_LINGER:
-		return LINGER_US;
-	default:
-		return s->options.client_us;
-	}
-}
-
-/* Sets the timer for deadline_us, unless it fires early enough already. */
-static void arm_deadline(struct http_server *s, uint64_t deadline_us)
-{
-	if (s->deadline_armed_us != 0 && s->deadline_armed_us <= deadline_us)
-		return;
-	/* Never below a millisecond: the loop's own clock is coarse, and firing early must not
-	 * become a spin. */
-	uint64_t left = deadline_us > s->now_us + 1000u ? deadline_us - s->now_us : 1000u;
-	struct timeval delay = to_timeval(left);
-	if (event_add(s->deadline_event, &delay) == 0)
-		s->deadline_armed_us = deadline_us;
-}
-
-static struct http_conn_list *list_of(struct http_server *s, enum http_wait kind)
-{
-	return kind == HTTP_WAIT_NONE ? &s->in_hand : &s->waiting[kind];
-}
-
-void http_server_wait(struct http_server *s, struct http_conn *c, enum http_wait kind)
-{
-	TAILQ_REMOVE(list_of(s, c->wait), c, link);
-	TAILQ_INSERT_TAIL(list_of(s, kind), c, link);
-	c->wait = kind;
-	if (kind == HTTP_WAIT_NONE)
-		return;
-	c->deadline_us = s->now_us + patience_us(s, kind);
-	arm_deadline(s, c->deadline_us);
-}
-
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
-{
-	struct http_server *s = arg;
-	(void)fd;
-	(void)what;
-
-	http_server_wake(s);
-	s->deadline_armed_us = 0;
-	for (int kind = 0; kind < HTTP_WAIT_KINDS; kind++) {
-		struct http_conn *c;
-
-		while ((c = TAILQ_FIRST(&s->waiting[kind])) && c->deadline_us <= s->now_us)
-			http_conn_expire(c);
-		if (c)
-			arm_deadline(s, c->deadline_us);
-	}
-	http_server_settle(s);
 }
 
 static void stop_accepting(struct http_server *s)
@@ -114,7 +47,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 /* Out of descriptors or memory: the waiting connection would wake the loop again and again. */
 static void pause_accepting(struct http_server *s)
 {
-	struct timeval delay = to_timeval(RESUME_US);
+	struct timeval delay = {.tv_usec = RESUME_US};
 
 	stop_accepting(s);
 	(void)event_add(s->resume_event, &delay);
@@ -131,7 +64,7 @@ static bool is_shortage(int error)
  */
 static bool make_room(struct http_server *s)
 {
-	for (struct http_conn *c = TAILQ_FIRST(&s->waiting[HTTP_WAIT_IDLE]); c;
+	for (struct http_conn *c = TAILQ_FIRST(&s->waiting.list[HTTP_WAIT_IDLE]); c;
 		c = TAILQ_NEXT(c, link)) {
 		if (http_conn_has_input(c))
 			continue;
@@ -181,7 +114,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	http_server_settle(s);
 }
 
-void http_server_settle(struct http_server *s)
+static void free_dead(struct http_server *s)
 {
 	struct http_conn *c;
 
@@ -191,23 +124,39 @@ void http_server_settle(struct http_server *s)
 		buffer_done(&c->out);
 		free(c);
 	}
-	bool room = s->open < s->options.connections || !TAILQ_EMPTY(&s->waiting[HTTP_WAIT_IDLE]);
-	if (!s->accepting && room && !evtimer_pending(s->resume_event, NULL))
+}
+
+void http_server_settle(struct http_server *s)
+{
+	bool room =
+		s->open < s->options.connections || !TAILQ_EMPTY(&s->waiting.list[HTTP_WAIT_IDLE]);
+
+	free_dead(s);
+	if (!s->accepting && !s->closed && room && !evtimer_pending(s->resume_event, NULL))
 		start_accepting(s);
 }
 
-void http_server_drain(struct http_server *s)
+void http_server_drain(struct http_server *s, uint64_t at_most_us)
 {
 	struct http_conn *next;
 
 	s->draining = true;
-	for (struct http_conn *c = TAILQ_FIRST(&s->waiting[HTTP_WAIT_IDLE]); c; c = next) {
+	http_wait_hurry(s, at_most_us);
+	for (struct http_conn *c = TAILQ_FIRST(&s->waiting.list[HTTP_WAIT_IDLE]); c; c = next) {
 		next = TAILQ_NEXT(c, link);
 		/* A request may have come that the loop has not read yet; it is answered. */
 		if (!http_conn_has_input(c))
 			http_conn_close(c);
 	}
 	http_server_settle(s);
+}
+
+void http_server_close(struct http_server *s)
+{
+	s->closed = true;
+	if (s->accepting)
+		(void)event_del(s->accept_event);
+	s->accepting = false;
 }
 
 int http_server_init(struct http_server *s, struct event_base *base, int listener,
@@ -218,31 +167,20 @@ int http_server_init(struct http_server *s, struct event_base *base, int listene
 		.stats = stats,
 		.listener = listener,
 		.now_us = clock_us()};
-	for (int kind = 0; kind < HTTP_WAIT_KINDS; kind++)
-		TAILQ_INIT(&s->waiting[kind]);
-	TAILQ_INIT(&s->in_hand);
 	TAILQ_INIT(&s->dead);
 	http_reply_init(&s->reply);
 	buffer_init(&s->head);
-	s->scratch = malloc(HTTP_SCRATCH_BYTES);
+	s->scratch = malloc(HTTP_READ_BYTES);
 	s->accept_event = event_new(base, listener, EV_READ | EV_PERSIST, on_accept, s);
 	s->resume_event = evtimer_new(base, on_resume, s);
-	s->deadline_event = evtimer_new(base, on_deadline, s);
-	if (s->scratch && s->accept_event && s->resume_event && s->deadline_event)
+	bool waits = http_wait_init(s) == 0;
+	if (waits && s->scratch && s->accept_event && s->resume_event)
 		start_accepting(s);
 	if (!s->accepting) {
 		http_server_done(s);
 		return -ENOMEM;
 	}
 	return 0;
-}
-
-static void close_all(struct http_conn_list *list)
-{
-	struct http_conn *c;
-
-	while ((c = TAILQ_FIRST(list)))
-		http_conn_close(c);
 }
 
 static void free_event(struct event *e)
@@ -253,14 +191,10 @@ static void free_event(struct event *e)
 
 void http_server_done(struct http_server *s)
 {
-	for (int kind = 0; kind < HTTP_WAIT_KINDS; kind++)
-		close_all(&s->waiting[kind]);
-	close_all(&s->in_hand);
-	if (s->resume_event)
-		http_server_settle(s);
+	http_wait_done(s);
+	free_dead(s);
 	free_event(s->accept_event);
 	free_event(s->resume_event);
-	free_event(s->deadline_event);
 	http_reply_done(&s->reply);
 	buffer_done(&s->head);
 	free(s->scratch);

@@ -10,27 +10,13 @@
 
 #include "server/http/parse.h"
 #include "server/http/reply.h"
+#include "server/http/wait.h"
 #include "server/stats/stats.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
-
-struct http_conn;
-TAILQ_HEAD(http_conn_list, http_conn);
-
-/* Connections wait for one of these; all in a list have the same patience, so the list is in order
- * of deadlines. */
-enum http_wait {
-	HTTP_WAIT_IDLE,	   /* for the next request's first byte */
-	HTTP_WAIT_REQUEST, /* for the rest of a request */
-	HTTP_WAIT_WRITE,   /* for the client to take its answer */
-	HTTP_WAIT_LINGER,  /* for the client to close, after we did */
-	HTTP_WAIT_KINDS,
-	HTTP_WAIT_NONE = HTTP_WAIT_KINDS, /* in no list: the request is in our hands */
-};
 
 struct http_server_options {
 	struct http_limits limits;
@@ -48,22 +34,22 @@ struct http_server {
 	struct event_base *base;  /* borrowed */
 	struct stats_slot *stats; /* borrowed; this process is its writer */
 	int listener;		  /* borrowed */
-	struct event *accept_event, *resume_event, *deadline_event;
-	bool accepting;		    /* accept_event is in the base */
-	bool draining;		    /* answers close their connections */
-	uint64_t now_us;	    /* when the callback at hand began */
-	uint64_t deadline_armed_us; /* what deadline_event is set to; 0: nothing */
-	uint64_t busy;		    /* connections with a request begun and not wholly answered */
-	uint64_t open;		    /* connections in the lists or with a request in hand */
-	struct http_conn_list waiting[HTTP_WAIT_KINDS];
-	struct http_conn_list in_hand; /* HTTP_WAIT_NONE */
-	struct http_conn_list dead;    /* closed, freed at the end of the callback */
-	struct http_reply reply;       /* the answer under construction; one at a time */
+	struct event *accept_event, *resume_event;
+	bool accepting;	 /* accept_event is in the base */
+	bool draining;	 /* answers close their connections */
+	bool closed;	 /* no more connections are accepted */
+	uint64_t now_us; /* when the callback at hand began */
+	uint64_t busy;	 /* connections with a request begun and not wholly answered */
+	uint64_t open;	 /* connections that are not closed */
+	struct http_waiting waiting;
+	struct http_conn_list dead; /* closed, freed at the end of the callback */
+	struct http_reply reply;    /* the answer under construction; one at a time */
 	struct buffer head;
-	char *scratch; /* HTTP_SCRATCH_BYTES, what recv() fills */
+	char *scratch; /* HTTP_READ_BYTES, what recv() fills */
 };
 
-#define HTTP_SCRATCH_BYTES ((size_t)65536)
+/* What is read at a time. A client may be that far ahead of its answers; then it is not read any more. */
+#define HTTP_READ_BYTES ((size_t)16384)
 
 /* Starts accepting on listener (non-blocking). 0 or -ENOMEM, and then nothing is left to free. */
 int http_server_init(struct http_server *s, struct event_base *base, int listener,
@@ -73,9 +59,14 @@ int http_server_init(struct http_server *s, struct event_base *base, int listene
 /* Closes every connection; the listening socket stays the caller's. */
 void http_server_done(struct http_server *s);
 
-/* Idle connections are closed, all others after the answer they wait for. New ones are still
- * accepted. */
-void http_server_drain(struct http_server *s);
+/*
+ * Idle connections are closed, all others after the answer they wait for. New ones are still accepted, until
+ * http_server_close(); but for requests and answers under way nobody has longer than at_most_us.
+ */
+void http_server_drain(struct http_server *s, uint64_t at_most_us);
+
+/* Accepts no more connections. */
+void http_server_close(struct http_server *s);
 
 /* Every callback begins with this: it reads the clock and ends the time that counts as idle. */
 void http_server_wake(struct http_server *s);
@@ -83,8 +74,5 @@ void http_server_wake(struct http_server *s);
 /* Every callback, and every job, ends with this: it frees what was closed and accepts again where
  * there is room. */
 void http_server_settle(struct http_server *s);
-
-/* For conn.c: moves c to a list and sets its deadline. */
-void http_server_wait(struct http_server *s, struct http_conn *c, enum http_wait kind);
 
 #endif

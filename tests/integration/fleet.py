@@ -16,7 +16,8 @@ What holds for every Fleet:
 * Options are dotted keys ("limits.queue_ms"); they go into a configuration file of their own in a temporary directory,
   fleet.file. Ports are chosen by Fleet: a block that was free a moment ago, below 32768 so that no outgoing connection
   can take one. If another process was quicker, the start is repeated with another block. QUERN_ variables of the
-  caller's environment do not reach the programs; environment={...} adds to it, arguments=[...] to quernd's command line.
+  caller's environment do not reach the programs; environment={...} adds to it, arguments=[...] to quernd's command line,
+  preexec=f is called in the child before exec.
 * On entry it waits until every worker (and through HAProxy every server) takes work; ready=False leaves that out.
 * At the end of the `with` stop() is called, unless the test has done so: SIGTERM, and then quernd must exit with 0,
   leave no process of its session behind, and neither program may have printed a sanitizer's finding.
@@ -196,12 +197,14 @@ class PortTaken(Exception):
 
 
 class Fleet:
-    def __init__(self, options=None, *, balancer=False, environment=None, arguments=(), ready=True):
+    def __init__(self, options=None, *, balancer=False, environment=None, arguments=(), ready=True,
+                 preexec=None):
         self.options = dict(options or {})
         self.balancer = balancer
         self.environment = dict(environment or {})
         self.arguments = list(arguments)
         self.wait_ready = ready
+        self.preexec = preexec
         self.master = self.haproxy = self.directory = None
 
     # --- start and stop ----------------------------------------------------------------------------------------
@@ -268,7 +271,8 @@ class Fleet:
     def _spawn(self, command, log):
         with open(self.directory / log, "ab") as output:
             return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output,
-                                    stderr=output, env=clean_environment(self.environment), start_new_session=True)
+                                    stderr=output, env=clean_environment(self.environment), start_new_session=True,
+                                    preexec_fn=self.preexec)
 
     def _check_alive(self):
         for process, log in ((self.master, self.log), (self.haproxy, self.haproxy_log)):

@@ -40,8 +40,8 @@ def test_every_endpoint_is_documented():
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_command_line_option_is_in_the_manual(program):
-    options = set(re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", help_of(program).split("\nOptions, each")[0]))
-    assert "--help" in options and "--version" in options
+    options = set(re.findall(r"(?<![\w-])(--?[a-zA-Z][a-z-]*)", help_of(program).split("\nOptions, each")[0]))
+    assert {"-c", "--config", "--set", "-h", "--help", "-V", "--version"} <= options
     for option in options:
         assert option in manual(program), option
 
@@ -50,6 +50,14 @@ def test_every_command_line_option_is_in_the_manual(program):
 def test_every_option_of_the_manual_is_real(program):
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", manual(program))):
         assert option in help_of(program), option
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_file_that_is_read_without_an_option_is_documented(program):
+    path = re.search(r'#define COMMAND_SYSTEM_FILE "([^"]+)"', read("config/command.h"))[1]
+    assert path in help_of(program)
+    assert f".Pa {path}\n" in manual(program) and f".It Pa {path}\n" in manual(program)
+    assert f"`{path}`" in read("docs/configuration.md")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -62,7 +70,7 @@ def test_exit_codes_are_in_the_manual(program):
 
 
 def test_every_signal_of_the_master_is_in_the_manual():
-    signals = set(re.findall(r"sigaddset\(&m->signals, (SIG[A-Z]+)\)", read("server/master.c"))) - {"SIGCHLD"}
+    signals = set(re.findall(r"(?:sigaddset\(&|take_signal\()m(?:->signals)?, (SIG[A-Z]+)\)", read("server/master.c"))) - {"SIGCHLD"}
     assert signals == {"SIGTERM", "SIGINT", "SIGHUP"}
     for name in signals:
         assert name in manual("quernd")

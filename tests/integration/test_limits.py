@@ -1,13 +1,16 @@
 """Every resource that a client controls has a limit: queue, waiting time, connections, time, bytes."""
 
+import contextlib
 import os
 import resource
 import select
+import socket
+import threading
 import time
 
 import pytest
 
-from fleet import Fleet, connect, wait_until
+from fleet import SANITIZED, Fleet, connect, wait_until
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -133,6 +136,64 @@ def test_idle_connections_give_way_to_new_ones():
         assert receive(busy)[0] == 200
         for sock in (busy, oldest, newer):
             sock.close()
+
+
+def test_flood_of_refusals_does_not_keep_jobs_out():
+    """Answers that need no job have no turn of their own; so only some of them are given in each. One connection after
+    another that pipelines thousands must not add up: the bound is far above what eight shares take, and far below
+    the hundreds of milliseconds that eight whole buffers took."""
+    with Fleet({"workers.count": 1}) as fleet:
+        stop = threading.Event()
+
+        def flood():
+            with connect(fleet.worker(0)) as sock:
+                reader = threading.Thread(target=drain, args=(sock,))
+                reader.start()
+                with contextlib.suppress(OSError):
+                    while not stop.is_set():
+                        sock.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+                reader.join()
+
+        floods = [threading.Thread(target=flood) for _ in range(8)]
+        for thread in floods:
+            thread.start()
+        wait_until(lambda: fleet.slot(0)["answers"].get("none", {}).get("404", 0) > 20000)
+        lag = fleet.slot(0)["loop_lag_ms"]["p50"]
+        stop.set()
+        for thread in floods:
+            thread.join()
+        print("median loop lag under the flood:", lag, "ms")
+        assert SANITIZED or lag < 30
+        assert fleet.get("/?text=A").status == 200
+
+
+def drain(sock):
+    with contextlib.suppress(OSError):
+        while sock.recv(1 << 20):
+            pass
+
+
+def test_clients_that_run_ahead_are_not_read_without_end():
+    """A client that pipelines and takes no answer costs two reads' worth of memory, not all that it has sent."""
+    with Fleet({"workers.count": 1, "lab.enabled": True, "limits.body_bytes": 16777216}) as fleet:
+        with connect(fleet.worker(0)) as sock:
+            sock.sendall(GET % b"/lab/sleep?us=300000")
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            sock.settimeout(0.5)
+            before = fleet.slot(0)["bytes_in"]
+            with contextlib.suppress(TimeoutError, BlockingIOError):
+                sock.sendall((GET % b"/lab/sleep?us=300000") * 200000)
+            wait_until(lambda: fleet.slot(0)["jobs"] >= 1)
+            jobs = fleet.slot(0)["jobs"] + 2
+            wait_until(lambda: fleet.slot(0)["jobs"] >= jobs)
+            assert fleet.slot(0)["bytes_in"] - before <= 4 * 16384
+
+
+def test_stamps_are_believed_from_haproxy_only():
+    with Fleet({"balancer.kind": "none", "workers.count": 1, "limits.queue_ms": 1000}) as fleet:
+        assert fleet.get("/?text=A", headers=stamp(1500000)).status == 200
 
 
 def test_descriptors_run_out_and_come_back():

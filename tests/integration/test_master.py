@@ -1,12 +1,15 @@
 """The master: restarts, obituaries, back-off, stopping, and what is left behind (nothing)."""
 
+import contextlib
 import ctypes
+import http.client
 import os
 import re
 import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -113,6 +116,62 @@ def test_drain_is_bounded():
         assert 0.25 < time.monotonic() - begin < 3
         fleet.wait_log("worker 1 has not finished in time and is killed")
         sock.close()
+
+
+def test_half_a_request_does_not_hold_the_drain():
+    """Half of the drain's time is left to clients; then they are answered 408."""
+    with Fleet({"workers.drain_ms": 1000, "workers.count": 1}) as fleet:
+        with connect(fleet.worker(0)) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\n")
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            fleet.master.terminate()
+            assert sock.recv(4096).startswith(b"HTTP/1.1 408 ")
+            assert fleet.master.wait(10) == 0
+            assert "is killed" not in fleet.log()
+
+
+def test_clients_that_keep_coming_do_not_hold_the_drain():
+    """Without HAProxy nobody tells them to go elsewhere, so the door is closed."""
+    with Fleet({"balancer.kind": "none", "lab.enabled": True, "workers.count": 2}) as fleet:
+        stop = threading.Event()
+
+        def come_again():
+            while not stop.is_set():
+                with contextlib.suppress(OSError, http.client.HTTPException):
+                    fleet.get("/lab/sleep?us=20000")
+
+        clients = [threading.Thread(target=come_again) for _ in range(8)]
+        for thread in clients:
+            thread.start()
+        wait_until(lambda: sum(w["jobs"] for w in fleet.status()["workers"]) > 20)
+        begin = time.monotonic()
+        fleet.master.terminate()
+        code = fleet.master.wait(15)
+        took = time.monotonic() - begin
+        stop.set()
+        for thread in clients:
+            thread.join()
+        assert code == 0 and took < 5 and "is killed" not in fleet.log()
+
+
+def ignore(number):
+    return lambda: signal.signal(number, signal.SIG_IGN)
+
+
+def test_ignored_sigchld_of_the_parent_does_not_matter():
+    with Fleet({"workers.count": 1}, preexec=ignore(signal.SIGCHLD)) as fleet:
+        old = fleet.kill(0)
+        wait_until(lambda: fleet.pid(0) not in (0, old))
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_signals_that_were_ignored_at_the_start_stay_so(number):
+    """nohup, and background jobs of a script."""
+    with Fleet({"workers.count": 1}, preexec=ignore(number)) as fleet:
+        fleet.master.send_signal(number)
+        old = fleet.kill(0)
+        wait_until(lambda: fleet.pid(0) not in (0, old))
+        assert "stopping" not in fleet.log()
 
 
 def test_second_interrupt_ends_at_once():
