@@ -104,7 +104,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a Makefile
 
 schema: $(BUILD)/quernd
 	$(BUILD)/quernd --print-schema > config/quern.schema.json
-	env -i $(BUILD)/quernd --print-config > config/quern.json
+	echo {} | env -i $(BUILD)/quernd -c /dev/stdin --print-config > config/quern.json
 
 # --- analysis -----------------------------------------------------------------------------------------------------
 
@@ -140,6 +140,11 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/quern config/quern.json config/quern.schema.json
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/man/*.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/quern packaging/prometheus/quern-alerts.yml
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in packaging/systemd/*.service; do \
+		sed 's,/usr/local/bin,$(PREFIX)/bin,' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; \
+	done
 
 clean:
 	rm -rf build $(BUILD)

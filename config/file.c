@@ -69,11 +69,51 @@ static void put_one_line(struct buffer *out, const char *text)
 	}
 }
 
+static bool starts_with(const struct buffer *content, const char *bytes)
+{
+	const size_t n = strlen(bytes);
+
+	return content->len >= n && memcmp(content->data, bytes, n) == 0;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	const size_t len = strlen(text);
+	const size_t n = strlen(end);
+
+	return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+/* What somebody may not know who made that mistake; the parser names the first byte that it could
+ * not make sense of. */
+static const char *hint(const struct buffer *content, const json_error_t *error)
+{
+	/* UTF-8, then UTF-16 in both orders. */
+	if (starts_with(content, "\xef\xbb\xbf") || starts_with(content, "\xff\xfe") ||
+		starts_with(content, "\xfe\xff"))
+		return "; the file begins with a byte-order mark: save it as UTF-8 without one";
+	if (ends_with(error->text, " near '/'") || ends_with(error->text, " near '#'"))
+		return "; JSON has no comments";
+	return "";
+}
+
+static bool is_blank(const struct buffer *content)
+{
+	for (size_t i = 0; i < content->len; i++)
+		if (!memchr(" \t\r\n", content->data[i], 4))
+			return false;
+	return true;
+}
+
 static json_t *parse(struct config_draft *d, const struct buffer *content)
 {
+	if (is_blank(content)) {
+		buffer_printf(d->errors,
+			"%s: is empty; allowed: an object of sections, {} at least\n", d->file);
+		return NULL;
+	}
 	json_error_t error;
-	json_t *json = json_loadb(
-		content->data ? content->data : "", content->len, JSON_REJECT_DUPLICATES, &error);
+	json_t *json = json_loadb(content->data, content->len, JSON_REJECT_DUPLICATES, &error);
 
 	if (!json && error.line < 0) {
 		/* It did not come to the text: the only way there is that memory ran out. */
@@ -82,7 +122,7 @@ static json_t *parse(struct config_draft *d, const struct buffer *content)
 	} else if (!json) {
 		buffer_printf(d->errors, "%s:%d:%d: ", d->file, error.line, error.column);
 		put_one_line(d->errors, error.text);
-		buffer_putc(d->errors, '\n');
+		buffer_printf(d->errors, "%s\n", hint(content, &error));
 	} else if (!json_is_object(json)) {
 		buffer_printf(d->errors, "%s: is %s; allowed: an object of sections\n", d->file,
 			json_type_name(json));

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HEADER_BYTES 8192
@@ -26,7 +25,7 @@ struct admin {
 	struct event_base *base;
 	struct event *tick;
 	struct sampler *sampler;
-	struct stats_slot *own; /* the HTTP layer's counters need a place; nobody reads these */
+	struct stats_region *own; /* the HTTP layer's counters need a place; nobody reads these */
 	struct http_server server;
 	struct terminate terminate;
 	bool ended;
@@ -156,11 +155,11 @@ static int begin(struct admin *a, int listener)
 
 	if (error)
 		return error;
-	a->own = calloc(1, sizeof(*a->own));
+	a->own = stats_region_new(1);
 	a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
 	if (!a->own || !a->tick || event_add(a->tick, &second) != 0)
 		return -ENOMEM;
-	error = http_server_init(&a->server, a->base, listener, a->own, &options);
+	error = http_server_init(&a->server, a->base, listener, a->own->slot, &options);
 	if (error)
 		return error;
 	sampler_tick(a->sampler);
@@ -175,7 +174,7 @@ static void end(struct admin *a)
 	if (a->tick)
 		event_free(a->tick);
 	sampler_free(a->sampler);
-	free(a->own);
+	stats_region_free(a->own);
 	event_base_free(a->base);
 }
 

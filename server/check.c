@@ -59,8 +59,7 @@ void check_files(const struct config *c, struct buffer *warnings)
 	if (c->balancer_kind == BALANCER_HAPROXY && *c->balancer_certificate) {
 		const int error = try_open(c->balancer_certificate, O_RDONLY);
 		if (error < 0)
-			buffer_printf(warnings,
-				"balancer.certificate: \"%s\" cannot be read: %s\n",
+			buffer_printf(warnings, "balancer.certificate: \"%s\" cannot be read: %s\n",
 				c->balancer_certificate, strerror(-error));
 	}
 	if (strcmp(c->log_destination, "stderr") != 0) {

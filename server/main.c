@@ -19,8 +19,7 @@ static const char usage[] =
 	"\n" COMMAND_HELP_FIRST
 	"      --check           checks the configuration, says what would run, and exits\n"
 	"      --print-config    prints the configuration in force as JSON\n"
-	"      --print-schema    prints the JSON Schema of the configuration file\n" COMMAND_HELP_LAST
-	"\n"
+	"      --print-schema    prints the JSON Schema of the file\n" COMMAND_HELP_LAST "\n"
 	"Signals to the master: SIGTERM, SIGINT and SIGHUP finish the requests under way, at most\n"
 	"workers.drain_ms, and exit; a second SIGINT ends at once.\n"
 	"\n"
@@ -46,9 +45,7 @@ static int take_mode(struct command *c, int option, const char *value)
 	enum mode *mode = c->own;
 
 	(void)value;
-	*mode = option == 'k'   ? MODE_CHECK
-		: option == 'p' ? MODE_PRINT_CONFIG
-				: MODE_PRINT_SCHEMA;
+	*mode = option == 'k' ? MODE_CHECK : option == 'p' ? MODE_PRINT_CONFIG : MODE_PRINT_SCHEMA;
 	return COMMAND_GO_ON;
 }
 

@@ -1,14 +1,15 @@
-/* The commands of quernctl. Each returns the program's exit code and has said on standard error why
- * it is not 0. */
+/*
+ * The commands of quernctl. Each returns the program's exit code and has said on standard error why
+ * it is not 0.
+ */
 #ifndef QUERN_SERVER_CTL_CTL_H
 #define QUERN_SERVER_CTL_CTL_H
 
+#include "config/command.h"
 #include "lib/buffer.h"
 #include "server/ctl/report.h"
 
 #include <stdbool.h>
-
-enum ctl_exit { CTL_DONE, CTL_FAILED, CTL_USAGE };
 
 #define CTL_DEADLINE_MS 2000 /* for one exchange with the admin process */
 #define CTL_WHY_BYTES 256

@@ -123,7 +123,10 @@ static int read_report(struct report *r, const json_t *o)
 	r->wanted = u32_of(fleet, "workers");
 	r->ready = u32_of(fleet, "ready");
 	r->max = u32_of(fleet, "max");
+	r->master_bytes = u64_of(json_object_get(o, "master"), "memory_bytes");
+	r->admin_bytes = u64_of(json_object_get(o, "admin"), "memory_bytes");
 	read_row(&r->fleet, fleet);
+	r->fleet.memory_bytes = 0; /* there that of all processes, here that of the workers */
 
 	r->workers = json_array_size(workers);
 	r->worker = calloc(r->workers ? r->workers : 1, sizeof(*r->worker));
@@ -132,8 +135,10 @@ static int read_report(struct report *r, const json_t *o)
 		return -ENOMEM;
 	if (r->config)
 		make_printable(r->config);
-	for (size_t i = 0; i < r->workers; i++)
+	for (size_t i = 0; i < r->workers; i++) {
 		read_row(&r->worker[i], json_array_get(workers, i));
+		r->fleet.memory_bytes += r->worker[i].memory_bytes;
+	}
 	return 0;
 }
 

@@ -32,8 +32,9 @@ struct report {
 	int tls;
 	uint64_t drain_ms;
 
+	uint64_t master_bytes, admin_bytes; /* memory of the processes beside the workers */
 	uint32_t wanted, ready, max;
-	struct report_row fleet;   /* sums; state is that of the fleet */
+	struct report_row fleet;   /* sums over the workers; state is that of the fleet */
 	struct report_row *worker; /* owned by the report */
 	size_t workers;
 };

@@ -109,8 +109,7 @@ static void catch_signals(void)
 	/* Even where whoever started us had them blocked. */
 	for (size_t i = 0; i < COUNT(endings); i++)
 		(void)sigdelset(&unblocked, endings[i]);
-	/* Writing to a terminal that is gone gives EIO or EPIPE, which ends the program in order.
-	 */
+	/* Writing to a terminal that is gone gives EIO or EPIPE, which ends the program. */
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
@@ -131,17 +130,16 @@ void screen_close(void)
 	leave();
 }
 
-int screen_draw(const struct buffer *text)
+int screen_draw(const struct buffer *text, size_t rows)
 {
 	struct buffer out;
 	size_t at = 0;
 	int r = 0;
 
-	/* Each line is cleared behind its end only, and all is written at once: nothing flickers.
-	 */
+	/* Lines are cleared behind their ends only, and all is written at once: no flicker. */
 	buffer_init(&out);
 	buffer_puts(&out, "\033[H");
-	while (at < text->len) {
+	for (size_t n = 0; at < text->len && (rows == 0 || n < rows); n++) {
 		const char *line = text->data + at;
 		const char *end = memchr(line, '\n', text->len - at);
 		size_t len = end ? (size_t)(end - line) : text->len - at;

@@ -1,12 +1,12 @@
-/* The terminal: how wide it is, and full-screen mode, which is left again whatever ends the program
- * but SIGKILL. */
+/* The terminal: its size, and full-screen mode, which is left again at any end but SIGKILL. */
 #ifndef QUERN_SERVER_CTL_SCREEN_H
 #define QUERN_SERVER_CTL_SCREEN_H
 
 #include "lib/buffer.h"
 #include "server/ctl/table.h"
 
-#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * The style for output to fd: the terminal's size, and colours unless NO_COLOR is set or TERM is
@@ -31,8 +31,11 @@ enum screen_event {
 int screen_open(void);
 void screen_close(void);
 
-/* Shows the lines in text from the top of the screen on, and nothing below them. 0 or -errno. */
-int screen_draw(const struct buffer *text);
+/*
+ * Shows the lines in text from the top of the screen on, and nothing below them; at most `rows` of
+ * them unless that is 0, since one line too many would scroll the first one away. 0 or -errno.
+ */
+int screen_draw(const struct buffer *text, size_t rows);
 
 /* Waits for a key or a signal, until the clock_us() given. */
 enum screen_event screen_wait(uint64_t until_us);

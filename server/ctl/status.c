@@ -38,9 +38,9 @@ static int print(const struct buffer *text)
 {
 	if (!text->failed && fwrite(text->data, 1, text->len, stdout) == text->len &&
 		fflush(stdout) == 0)
-		return CTL_DONE;
+		return EXIT_DONE;
 	(void)fprintf(stderr, "quernctl: cannot write the status\n");
-	return CTL_FAILED;
+	return EXIT_FAILED;
 }
 
 int ctl_status(const char *address, bool json)
@@ -58,7 +58,7 @@ int ctl_status(const char *address, bool json)
 		r = read_body(address, &body, &report, why);
 	if (r < 0) {
 		(void)fprintf(stderr, "quernctl: %s\n", why);
-		r = CTL_FAILED;
+		r = EXIT_FAILED;
 	} else if (json) {
 		r = print(&body);
 	} else {

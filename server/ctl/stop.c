@@ -81,18 +81,18 @@ static int stop_process(const struct report *r, int pidfd)
 
 	if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) < 0 && errno != ESRCH) {
 		fail_signal(r, errno);
-		return CTL_FAILED;
+		return EXIT_FAILED;
 	}
 	error = await_end(r, pidfd, begun_us);
 	end_progress();
 	if (error < 0) {
 		(void)fprintf(stderr, "quernctl: quernd (pid %d) still runs after %.1f s: %s\n",
 			(int)r->pid, (double)(clock_us() - begun_us) / 1e6, strerror(-error));
-		return CTL_FAILED;
+		return EXIT_FAILED;
 	}
 	(void)printf("quernd (pid %d) stopped after %.1f s\n", (int)r->pid,
 		(double)(clock_us() - begun_us) / 1e6);
-	return CTL_DONE;
+	return EXIT_DONE;
 }
 
 int ctl_stop(const char *address)
@@ -103,12 +103,12 @@ int ctl_stop(const char *address)
 
 	if (ctl_report(address, &report, why) < 0) {
 		(void)fprintf(stderr, "quernctl: %s\n", why);
-		return CTL_FAILED;
+		return EXIT_FAILED;
 	}
 	pidfd = handle_open(report.pid, report.start_ticks);
 	if (pidfd < 0) {
 		fail_open(&report, pidfd);
-		r = CTL_FAILED;
+		r = EXIT_FAILED;
 	} else {
 		r = stop_process(&report, pidfd);
 		(void)close(pidfd);

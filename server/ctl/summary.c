@@ -61,15 +61,39 @@ static void write_identity(struct flow *f, const struct report *r)
 	new_line(f);
 }
 
+static void write_late(struct flow *f, const struct report *r)
+{
+	char text[64];
+	size_t late = 0;
+
+	for (size_t i = 0; i < r->workers; i++)
+		late += table_is_late(&r->worker[i]);
+	(void)snprintf(text, sizeof(text), "%zu late (!): blocked for more than 1 s", late);
+	if (late > 0)
+		piece(f, TONE_BAD, text);
+}
+
+static void write_memory(struct flow *f, const struct report *r)
+{
+	char text[128], all[UNITS_BYTES], master[UNITS_BYTES], admin[UNITS_BYTES];
+	uint64_t sum = r->fleet.memory_bytes + r->master_bytes + r->admin_bytes;
+
+	(void)snprintf(text, sizeof(text), "memory %s (master %s, admin %s)",
+		units_bytes(all, (double)sum), units_bytes(master, (double)r->master_bytes),
+		units_bytes(admin, (double)r->admin_bytes));
+	piece(f, TONE_PLAIN, text);
+}
+
 static void write_fleet(struct flow *f, const struct report *r)
 {
-	char text[256], bytes[UNITS_BYTES];
 	const char *scheme = r->tls ? "https" : "http";
+	char text[256];
 
 	(void)snprintf(text, sizeof(text),
 		"%" PRIu32 " of %" PRIu32 " workers ready, at most %" PRIu32, r->ready, r->wanted,
 		r->max);
 	piece(f, r->ready < r->wanted ? TONE_WARN : TONE_PLAIN, text);
+	write_late(f, r);
 	if (strcmp(r->balancer, "haproxy") == 0)
 		(void)snprintf(
 			text, sizeof(text), "%s://%s by haproxy, %s", scheme, r->listen, r->policy);
@@ -77,9 +101,7 @@ static void write_fleet(struct flow *f, const struct report *r)
 		(void)snprintf(text, sizeof(text), "%s://%s", scheme, r->listen);
 	if (r->listen[0])
 		piece(f, TONE_PLAIN, text);
-	(void)snprintf(
-		text, sizeof(text), "memory %s", units_bytes(bytes, (double)r->fleet.memory_bytes));
-	piece(f, TONE_PLAIN, text);
+	write_memory(f, r);
 	new_line(f);
 }
 

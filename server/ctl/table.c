@@ -9,6 +9,8 @@
 /* Without these, which are only for wide terminals, two blanks are not worth a column. */
 #define EXTRA 20
 
+#define LATE_MS 1000
+
 struct column {
 	const char *group; /* drawn over all neighbours with the same one; NULL: none */
 	const char *name;
@@ -31,10 +33,16 @@ static const char *pid_cell(char text[UNITS_BYTES], const struct report_row *row
 	return text;
 }
 
+/* The fleet's row has no pid: its lag is that of the latest worker, its state is its own. */
+bool table_is_late(const struct report_row *row)
+{
+	return row->pid > 0 && row->lag_ms.now > LATE_MS;
+}
+
 static const char *state_cell(char text[UNITS_BYTES], const struct report_row *row)
 {
-	(void)text;
-	return row->state;
+	(void)snprintf(text, UNITS_BYTES, "%s%s", row->state, table_is_late(row) ? "!" : "");
+	return text;
 }
 
 static const char *age_cell(char text[UNITS_BYTES], const struct report_row *row)
@@ -92,7 +100,7 @@ static enum tone above(double value, double warn, double bad)
 
 static enum tone state_tone(const struct report_row *row)
 {
-	return table_tone_of_state(row->state);
+	return table_is_late(row) ? TONE_BAD : table_tone_of_state(row->state);
 }
 
 static enum tone busy_tone(const struct report_row *row)
@@ -205,8 +213,10 @@ static bool same_group(size_t i, size_t k)
 	       strcmp(columns[i].group, columns[k].group) == 0;
 }
 
-/* How wide the columns are that share the group of column i, the first of them; and the first one
- * past them. */
+/*
+ * How wide the columns are that share the group of column i, the first of them; and the first one
+ * past them.
+ */
 static size_t span_of(const struct layout *l, size_t i, size_t *ret_next)
 {
 	size_t span = l->width[i], k = shown(l, i + 1);
@@ -217,8 +227,10 @@ static size_t span_of(const struct layout *l, size_t i, size_t *ret_next)
 	return span;
 }
 
-/* Makes the first column of a group as wide as the group's name asks for. Returns the width of the
- * whole table. */
+/*
+ * Makes the first column of a group as wide as the group's name asks for. Returns the width of the
+ * whole table.
+ */
 static size_t widen(struct layout *l)
 {
 	size_t all = 0, next;
@@ -307,8 +319,10 @@ static void write_groups(struct layout *l)
 	buffer_putc(l->out, '\n');
 }
 
-/* One cell with what is owed before it. Blanks behind a cell are owed to the next one, so that none
- * end a line. */
+/*
+ * One cell with what is owed before it. Blanks behind a cell are owed to the next one, so that none
+ * end a line.
+ */
 static size_t write_cell(struct layout *l, size_t i, size_t owed, const char *text, enum tone tone)
 {
 	size_t rest = l->width[i] - strlen(text);
@@ -357,37 +371,69 @@ void table_tone(
 		buffer_puts(out, text);
 }
 
-static void write_note(const struct table_style *style, struct buffer *out)
+static bool has(const struct layout *l, const char *name)
 {
-	const char *note =
-		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s";
+	for (size_t i = shown(l, 0); i < COLUMNS; i = shown(l, i + 1))
+		if (strcmp(columns[i].name, name) == 0)
+			return true;
+	return false;
+}
 
-	if (strlen(note) <= style->columns) {
-		table_tone(out, style, TONE_DIM, note);
-		buffer_putc(out, '\n');
+/* What times the figures are of, as far as they are shown. */
+static void write_note(struct layout *l)
+{
+	char note[128];
+
+	(void)snprintf(note, sizeof(note),
+		"per s, busy%s: the last second; %spercentiles: the last 10 s",
+		has(l, "CPU") ? ", CPU" : "", has(l, "mean") ? "mean and " : "");
+	if (strlen(note) > l->style->columns)
+		return;
+	table_tone(l->out, l->style, TONE_DIM, note);
+	buffer_putc(l->out, '\n');
+}
+
+static void write_rows(struct layout *l, size_t room)
+{
+	size_t n = l->report->workers;
+	char text[64];
+
+	for (size_t i = 0; i < n && i < room; i++)
+		write_row(l, &l->report->worker[i], false);
+	if (room < n) {
+		(void)snprintf(text, sizeof(text), "(%zu more workers)", n - room);
+		table_tone(l->out, l->style, TONE_DIM, text);
+		buffer_putc(l->out, '\n');
 	}
+}
+
+/* What begins at `from` ends after that many lines. */
+static void clip(struct buffer *out, size_t from, size_t lines)
+{
+	size_t at = from;
+
+	for (; lines > 0 && at < out->len; at++)
+		lines -= out->data[at] == '\n';
+	out->len = at;
 }
 
 void table_write(const struct report *r, const struct table_style *style, struct buffer *out)
 {
 	struct layout l = {.report = r, .style = style, .out = out};
-	size_t lines = summary_write(r, style, out), room = r->workers;
-	char text[64];
+	size_t begin = out->len, room = r->workers;
+	/* Beside the workers: the summary, a blank line, two of heads, and the sum. */
+	size_t lines = summary_write(r, style, out) + 4;
+	bool scarce = style->rows > 0 && lines + r->workers > style->rows;
 
-	/* Beside the workers: a blank line, two of heads, the sum and the note. */
-	if (style->rows > 0 && lines + 5 + r->workers > style->rows)
-		room = style->rows > lines + 6 ? style->rows - lines - 6 : 0;
+	if (scarce)
+		room = style->rows > lines + 1 ? style->rows - lines - 1 : 0;
 	fit(&l);
 	buffer_putc(out, '\n');
 	write_groups(&l);
 	write_names(&l);
-	for (size_t i = 0; i < r->workers && i < room; i++)
-		write_row(&l, &r->worker[i], false);
-	if (room < r->workers) {
-		(void)snprintf(text, sizeof(text), "(%zu more workers)", r->workers - room);
-		table_tone(out, style, TONE_DIM, text);
-		buffer_putc(out, '\n');
-	}
+	write_rows(&l, room);
 	write_row(&l, &r->fleet, true);
-	write_note(style, out);
+	write_note(&l);
+	if (style->rows > 0)
+		clip(out, begin, style->rows);
 }

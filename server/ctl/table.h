@@ -1,5 +1,7 @@
-/* What `quernctl status` and `top` show: a summary of the fleet, and a table of its workers. Pure:
- * report to text. */
+/*
+ * What `quernctl status` and `top` show: a summary of the fleet, and a table of its workers. Pure:
+ * report to text.
+ */
 #ifndef QUERN_SERVER_CTL_TABLE_H
 #define QUERN_SERVER_CTL_TABLE_H
 
@@ -10,16 +12,22 @@
 #include <stddef.h>
 
 struct table_style {
-	size_t columns; /* width in characters; columns of the table that do not fit are left out,
-			   least needed first */
-	size_t rows; /* lines at most, 0: no limit; workers that do not fit are counted in one line
-		      */
+	/* Width in characters; columns that do not fit are left out, least needed first. */
+	size_t columns;
+	/* Lines at most, 0: no limit. Workers that do not fit are counted in one line. */
+	size_t rows;
 	bool colour; /* SGR sequences */
 	bool utf8;   /* lines drawn with box characters */
 };
 
 /* Appends lines that each end in a newline and have no blanks at their end. */
 void table_write(const struct report *r, const struct table_style *style, struct buffer *out);
+
+/*
+ * Whether the worker's loop is more than a second late at this moment: it is blocked or stopped,
+ * although its slot may be ready. The table marks it.
+ */
+bool table_is_late(const struct report_row *row);
 
 /* Appends text in a tone, when style->colour is set; otherwise just text. */
 enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARN, TONE_BAD, TONE_DIM, TONE_BOLD };

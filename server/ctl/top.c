@@ -60,18 +60,19 @@ static void write_footer(const struct top *t, const struct table_style *style, s
 static int draw(const struct top *t)
 {
 	struct table_style style = screen_style(STDOUT_FILENO);
-	size_t footer = t->failing ? 3 : 2;
+	size_t rows = style.rows, footer = t->failing ? 3 : 2;
 	struct buffer out;
 	int r;
 
 	buffer_init(&out);
-	style.rows = style.rows > footer ? style.rows - footer : 1;
-	if (t->has_report) {
+	/* The footer stays, however low the terminal is: it tells how to quit. */
+	if (t->has_report && (rows == 0 || rows > footer)) {
+		style.rows = rows ? rows - footer : 0;
 		table_write(&t->report, &style, &out);
 		buffer_putc(&out, '\n');
 	}
 	write_footer(t, &style, &out);
-	r = screen_draw(&out);
+	r = screen_draw(&out, rows);
 	buffer_done(&out);
 	return r;
 }
@@ -92,10 +93,10 @@ static int run(struct top *t)
 				next_us = now_us + PERIOD_US;
 		}
 		if (draw(t) < 0)
-			return CTL_FAILED;
+			return EXIT_FAILED;
 		event = screen_wait(next_us);
 		if (event == SCREEN_QUIT)
-			return CTL_DONE;
+			return EXIT_DONE;
 	}
 }
 
@@ -106,16 +107,16 @@ int ctl_top(const char *address)
 
 	if (!isatty(STDOUT_FILENO)) {
 		(void)fprintf(stderr, "quernctl: top needs a terminal; status does not\n");
-		return CTL_USAGE;
+		return EXIT_USAGE;
 	}
 	if (screen_open() < 0) {
 		(void)fprintf(stderr, "quernctl: cannot use the terminal\n");
-		return CTL_FAILED;
+		return EXIT_FAILED;
 	}
 	r = run(&t);
 	screen_close();
 	report_done(&t.report);
-	if (r == CTL_FAILED)
+	if (r == EXIT_FAILED)
 		(void)fprintf(stderr, "quernctl: cannot write to the terminal\n");
 	/* Ctrl-C is how one leaves; whatever else wanted us dead gets its way. */
 	if (screen_signal() && screen_signal() != SIGINT) {

@@ -1,5 +1,7 @@
-/* Figures as people read them, short enough for a column. Each returns text, which holds at least
- * UNITS_BYTES. */
+/*
+ * Figures as people read them, short enough for a column. Each returns text, which holds at least
+ * UNITS_BYTES.
+ */
 #ifndef QUERN_SERVER_CTL_UNITS_H
 #define QUERN_SERVER_CTL_UNITS_H
 
@@ -19,8 +21,10 @@ const char *units_count(char text[UNITS_BYTES], double n);
 /* Like units_count() with decimals for small ones: "0" "0.4" "12.5" "123". */
 const char *units_rate(char text[UNITS_BYTES], double n);
 
-/* Milliseconds, three digits: "0.02" "1.25" "12.5" "125" "12500"; "-" for NAN (nothing was
- * measured). */
+/*
+ * Milliseconds, three digits: "0.02" "1.25" "12.5" "125" "12500"; "-" for NAN (nothing was
+ * measured).
+ */
 const char *units_ms(char text[UNITS_BYTES], double ms);
 
 /* A share as a percentage: "0%" "1%" "100%". */

@@ -82,7 +82,7 @@ static int level_of(unsigned scale, size_t bytes)
 		return scale == 8 ? 5 : 6;
 	if (bytes <= SMALL_BYTES)
 		return 6;
-	return bytes <= LARGE_BYTES ? 5 : 4;
+	return bytes <= LARGE_BYTES ? 5 : 3;
 }
 
 /*

@@ -1,5 +1,7 @@
-/* The plain counters of struct stats_slot, once: status.json and /metrics are both written from
- * this table. */
+/*
+ * The plain counters of struct stats_slot, once: status.json and /metrics are both written from
+ * this table.
+ */
 #ifndef QUERN_SERVER_STATS_COUNTERS_H
 #define QUERN_SERVER_STATS_COUNTERS_H
 
@@ -8,15 +10,14 @@
 #include <stddef.h>
 
 struct counter {
-	const char *name; /* in status.json: that of the field */
-	const char *
-		metric; /* in /metrics; a row with the same metric as the one before adds a label */
-	const char *label; /* further label with its value, or NULL */
-	const char *help;  /* as # HELP */
-	size_t offset;	   /* in struct stats_slot */
+	const char *name;   /* in status.json: that of the field */
+	size_t offset;	    /* in struct stats_slot */
+	const char *metric; /* in /metrics; with the metric of the row before, it adds a label */
+	const char *label;  /* further label with its value, or NULL */
+	const char *help;   /* as # HELP; NULL where the row before has said it */
 };
 
-#define COUNTERS 11
+#define COUNTERS 11 /* asserted against the table */
 extern const struct counter counters[COUNTERS];
 
 uint64_t counter_get(const struct stats_slot *s, const struct counter *c);

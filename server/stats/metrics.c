@@ -2,6 +2,7 @@
 
 #include "lib/clock.h"
 #include "server/stats/counters.h"
+#include "server/stats/fleet.h"
 #include "server/stats/memory.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static void one_seconds(struct buffer *out, const char *name, const char *help, 
 static void put_fleet(const struct page *p)
 {
 	const struct stats_region *r = p->region;
-	enum fleet_state state = stats_fleet_state(r);
+	enum fleet_state state = fleet_state_of(r);
 	uint64_t now_us = clock_us();
 
 	head(p->out, "quern_build_info", "gauge", "Version of quernd; always 1.");
@@ -84,7 +85,7 @@ static void put_fleet(const struct page *p)
 	one_u64(p->out, "quern_workers_wanted", "gauge", "Workers that there ought to be.",
 		atomic_load_explicit(&r->wanted, memory_order_relaxed));
 	one_u64(p->out, "quern_workers_ready", "gauge", "Workers that take work.",
-		stats_count_state(r, SLOT_READY));
+		fleet_count(r, SLOT_READY));
 	one_u64(p->out, "quern_workers_max", "gauge", "Slots for workers: workers.max.", r->slots);
 	one_u64(p->out, "quern_admin_restarts_total", "counter",
 		"Admin processes started after the first one.", stats_get(&r->admin_restarts));
@@ -196,6 +197,15 @@ static bool from_the_start(enum stats_route route, int status)
 	       (route == ROUTE_ROOT || route == ROUTE_QR || route == ROUTE_HEALTHZ);
 }
 
+static void put_request(
+	struct buffer *out, uint32_t slot, const char *route, int status, uint64_t count)
+{
+	buffer_printf(out,
+		"quern_requests_total{slot=\"%" PRIu32 "\",route=\"%s\",status=\"%d\"} %" PRIu64
+		"\n",
+		slot, route, status, count);
+}
+
 static void put_requests(const struct page *p)
 {
 	head(p->out, "quern_requests_total", "counter", "Requests answered, by route and status.");
@@ -209,12 +219,8 @@ static void put_requests(const struct page *p)
 				if (!count &&
 					!from_the_start((enum stats_route)route, stats_status[n]))
 					continue;
-				buffer_printf(p->out,
-					"quern_requests_total{slot=\"%u\",route=\"%s\",status=\"%"
-					"d\"} "
-					"%" PRIu64 "\n",
-					(unsigned)p->row[i].view.slot, name, stats_status[n],
-					count);
+				put_request(
+					p->out, p->row[i].view.slot, name, stats_status[n], count);
 			}
 		}
 	}

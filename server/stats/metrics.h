@@ -1,5 +1,7 @@
-/* /metrics: the Prometheus text format, version 0.0.4; every metric is described in
- * docs/metrics.md. */
+/*
+ * /metrics: the Prometheus text format, version 0.0.4; every metric is described in
+ * docs/metrics.md.
+ */
 #ifndef QUERN_SERVER_STATS_METRICS_H
 #define QUERN_SERVER_STATS_METRICS_H
 

@@ -172,8 +172,10 @@ static bool second_push(struct second *sec, size_t index, uint64_t count)
 	return true;
 }
 
-/* Where memory runs out the rest of that second is lost, not the ticks to come: base is always
- * brought up to date. */
+/*
+ * Where memory runs out the rest of that second is lost, not the ticks to come: base is always
+ * brought up to date.
+ */
 static void update_windows(struct history *h, const struct sample_window *now)
 {
 	struct second *sec = &h->ring[h->next];
@@ -347,34 +349,4 @@ void sampler_window_add(const struct sampler *s, uint32_t slot, struct sample_wi
 	}
 	for (unsigned n = 0; h && n < SAMPLE_WINDOW_S; n++)
 		add_second(sum, &h->ring[n]);
-}
-
-uint32_t stats_count_state(const struct stats_region *r, enum slot_state state)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < r->slots; i++)
-		n += atomic_load_explicit(&r->slot[i].state, memory_order_relaxed) ==
-		     (uint32_t)state;
-	return n;
-}
-
-enum fleet_state stats_fleet_state(const struct stats_region *r)
-{
-	uint32_t ready = stats_count_state(r, SLOT_READY);
-
-	if (atomic_load_explicit(&r->stopping, memory_order_relaxed))
-		return FLEET_STOPPING;
-	if (ready == 0)
-		return FLEET_DOWN;
-	if (ready < atomic_load_explicit(&r->wanted, memory_order_relaxed))
-		return FLEET_DEGRADED;
-	return FLEET_OK;
-}
-
-const char *fleet_state_name(enum fleet_state state)
-{
-	static const char *const names[FLEET_STATES] = {"ok", "degraded", "down", "stopping"};
-
-	return names[state];
 }

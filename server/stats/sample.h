@@ -66,12 +66,4 @@ struct sample_window {
  */
 void sampler_window_add(const struct sampler *s, uint32_t slot, struct sample_window *sum);
 
-/* The fleet by its workers: stopping; down: none is ready; degraded: fewer than wanted are; ok. */
-enum fleet_state { FLEET_OK, FLEET_DEGRADED, FLEET_DOWN, FLEET_STOPPING, FLEET_STATES };
-enum fleet_state stats_fleet_state(const struct stats_region *r);
-const char *fleet_state_name(enum fleet_state state);
-
-/* How many slots have a worker in that state. */
-uint32_t stats_count_state(const struct stats_region *r, enum slot_state state);
-
 #endif

@@ -1,7 +1,9 @@
 #include "server/stats/status_json.h"
 
+#include "config/option.h"
 #include "lib/clock.h"
 #include "server/stats/counters.h"
+#include "server/stats/fleet.h"
 #include "server/stats/memory.h"
 
 #include <errno.h>
@@ -10,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
@@ -227,9 +228,9 @@ static json_t *fleet(struct writer *w, uint64_t memory_bytes)
 	json_t *o = json_object();
 
 	put_u64(w, o, "workers", atomic_load_explicit(&r->wanted, memory_order_relaxed));
-	put_u64(w, o, "ready", stats_count_state(r, SLOT_READY));
+	put_u64(w, o, "ready", fleet_count(r, SLOT_READY));
 	put_u64(w, o, "max", r->slots);
-	put_text(w, o, "state", fleet_state_name(stats_fleet_state(r)));
+	put_text(w, o, "state", fleet_state_name(fleet_state_of(r)));
 	put_u64(w, o, "memory_bytes", memory_bytes);
 	put_gauges(w, o, &w->sum, w->living ? w->sum.busy / w->living : 0);
 	put_window(w, o, &w->window, w->sum.lag_us);
@@ -248,43 +249,31 @@ static json_t *process(struct writer *w, pid_t pid, uint64_t memory_bytes)
 	return o;
 }
 
+/* As the configuration file writes it. */
+static void put_option(
+	struct writer *w, json_t *to, const char *name, const struct config *c, enum config_id id)
+{
+	put(w, to, name, config_value_to_json(&config_options[id], c));
+}
+
 /* What a reader of the figures needs of the configuration. */
 static json_t *settings(struct writer *w, const struct config *c)
 {
-	static const char *const policies[] = {
-		[POLICY_ROUNDROBIN] = "roundrobin",
-		[POLICY_LEASTCONN] = "leastconn",
-		[POLICY_RANDOM] = "random",
-		[POLICY_RANDOM_2] = "random(2)",
-		[POLICY_CENTRAL] = "central",
-	};
 	bool none = c->balancer_kind == BALANCER_NONE;
 	json_t *o = json_object();
 
-	put_text(w, o, "listen", c->balancer_listen);
-	put_text(w, o, "balancer", none ? "none" : "haproxy");
-	put_text(w, o, "policy", none ? NULL : policies[c->balancer_policy]);
+	put_option(w, o, "listen", c, ID_balancer_listen);
+	put_option(w, o, "balancer", c, ID_balancer_kind);
+	if (none)
+		put(w, o, "policy", json_null());
+	else
+		put_option(w, o, "policy", c, ID_balancer_policy);
 	put(w, o, "tls", json_boolean(!none && c->balancer_certificate[0]));
-	put_u64(w, o, "drain_ms", (uint64_t)c->workers_drain_ms);
-	put_u64(w, o, "queue", (uint64_t)c->limits_queue);
-	put_u64(w, o, "queue_ms", (uint64_t)c->limits_queue_ms);
-	put_u64(w, o, "connections", (uint64_t)c->limits_connections);
+	put_option(w, o, "drain_ms", c, ID_workers_drain_ms);
+	put_option(w, o, "queue", c, ID_limits_queue);
+	put_option(w, o, "queue_ms", c, ID_limits_queue_ms);
+	put_option(w, o, "connections", c, ID_limits_connections);
 	return o;
-}
-
-static void put_start_time(struct writer *w, json_t *to)
-{
-	time_t seconds = (time_t)(w->region->started_wall_us / 1000000);
-	char day[32], text[48];
-	struct tm tm;
-
-	if (!gmtime_r(&seconds, &tm) || !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm)) {
-		put(w, to, "start_time", json_null());
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "%s.%03uZ", day,
-		(unsigned)(w->region->started_wall_us / 1000 % 1000));
-	put_text(w, to, "start_time", text);
 }
 
 static json_t *status(struct writer *w, const struct config *c, const char *config_path)
@@ -294,11 +283,13 @@ static json_t *status(struct writer *w, const struct config *c, const char *conf
 	uint64_t admin_bytes = memory_of_bytes(getpid());
 	uint64_t up_us = w->now_us > r->started_us ? w->now_us - r->started_us : 0;
 	json_t *o = json_object(), *list = workers(w), *admin;
+	char started[CLOCK_UTC_BYTES];
 
 	put_text(w, o, "version", QUERN_VERSION);
 	put_u64(w, o, "pid", (uint64_t)r->master_pid);
 	put_u64(w, o, "start_ticks", r->start_ticks);
-	put_start_time(w, o);
+	put_text(w, o, "start_time",
+		clock_format_utc(started, sizeof(started), r->started_wall_us, 3));
 	put_real(w, o, "uptime_s", (double)up_us / 1e6);
 	put_text(w, o, "config", config_path);
 	put_u64(w, o, "window_s", SAMPLE_WINDOW_S);

@@ -5,7 +5,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 
 import jsonschema
 import pytest
@@ -99,10 +101,11 @@ each_option = pytest.mark.parametrize("option", OPTIONS, ids=lambda option: opti
 
 
 def quernd(*arguments, environment=None):
-    """Runs quernd to its end; QUERN_ variables are those given and no others."""
+    """Runs quernd to its end; QUERN_ variables are those given and no others, nor is the machine's own file read."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("QUERN_")}
-    return subprocess.run([QUERND, *map(str, arguments)], env=inherited | (environment or {}), timeout=20,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    file = [] if "-c" in arguments else ["-c", "/dev/stdin"]
+    return subprocess.run([QUERND, *file, *map(str, arguments)], env=inherited | (environment or {}), timeout=20,
+                          input="{}", capture_output=True, text=True, check=False)
 
 
 def in_force(*arguments, environment=None):
@@ -113,10 +116,12 @@ def in_force(*arguments, environment=None):
 
 
 def errors_of(*arguments, environment=None):
-    """The error lines of a configuration that must be refused."""
+    """The error lines of a configuration that must be refused, without the program's name."""
     run = quernd(*arguments, "--check", environment=environment)
     assert (run.returncode, run.stdout) == (2, ""), run.stderr
-    return run.stderr.splitlines()
+    lines = run.stderr.splitlines()
+    assert all(line.startswith("quernd: ") for line in lines)
+    return [line.removeprefix("quernd: ") for line in lines]
 
 
 def text_of(value):
@@ -271,6 +276,13 @@ def test_documentation_speaks_of_no_other_option():
     assert named == {option.name for option in OPTIONS}
 
 
+def test_compose_names_all_options():
+    """docker-compose.yml lets every option through, or says what it is."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    named = re.findall(r"^ +(QUERN_\w+):", text, flags=re.M)
+    assert sorted(named) == sorted(option.variable for option in OPTIONS)
+
+
 def test_examples_of_the_documentation(file):
     """Every JSON example in it is a configuration, and holds what the schema asks."""
     text = (ROOT / "docs/configuration.md").read_text()
@@ -287,7 +299,8 @@ def test_error_example_of_the_documentation(file):
     text = (ROOT / "docs/configuration.md").read_text()
     content, lines = re.search(r"```jsonc\n(.*?)```.*?```text\n(.*?)```", text, flags=re.S).groups()
     path = file(content)
-    shown = [line.replace("quern.json", str(path)) for line in lines.splitlines()]
+    assert all(line.startswith("quernd: ") for line in lines.splitlines())
+    shown = [line.removeprefix("quernd: ").replace("quern.json", str(path)) for line in lines.splitlines()]
     assert errors_of("-c", path, "--set", "workers.max=4", environment={"QUERN_LOG_LEVEL": "loud"}) == shown
 
 
@@ -392,17 +405,105 @@ def test_syntax_errors_have_a_line(file):
     assert "duplicate object key" in line
 
 
+@pytest.mark.parametrize("content, says", [
+    ("", ": is empty; allowed: an object of sections, {} at least"),
+    (" \n\t", ": is empty; allowed: an object of sections, {} at least"),
+    ('{\n    // four\n    "workers": {"count": 4}\n}', ":2:5: string or '}' expected near '/'; JSON has no comments"),
+    ('{"workers": {"count": 4 # four\n}}', ":1:25: '}' expected near '#'; JSON has no comments"),
+    ('{"log": {"destination": "http:/\n"}}', ":1:31: unexpected newline near '\"http:/'"),
+])
+def test_common_mistakes_get_a_hint(content, says, file):
+    path = file(content)
+    assert errors_of("-c", path) == [f"{path}{says}"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_gets_a_hint(encoding, tmp_path):
+    path = tmp_path / "quern.json"
+    path.write_text("{}", encoding=encoding)
+    (line,) = errors_of("-c", path)
+    assert line.startswith(f"{path}:1:")
+    assert line.endswith("; the file begins with a byte-order mark: save it as UTF-8 without one")
+
+
 def test_unknown_variables_are_warnings():
     run = quernd("--check", environment={"QUERN_SERVICE_HOST": "10.0.0.1", "QUERN_LIMITS_QUEU": "1"})
     assert run.returncode == 0
     assert sorted(run.stderr.splitlines()) == [
-        'environment: there is no option for the variable "QUERN_LIMITS_QUEU"; did you mean QUERN_LIMITS_QUEUE?',
-        'environment: there is no option for the variable "QUERN_SERVICE_HOST"',
+        'quernd: warning: environment: there is no option for the variable "QUERN_LIMITS_QUEU"; did you mean '
+        'QUERN_LIMITS_QUEUE?',
+        'quernd: warning: environment: there is no option for the variable "QUERN_SERVICE_HOST"',
     ]
 
 
 def test_a_wrong_configuration_starts_nothing():
     run = quernd("--set", "workers.max=0")
     assert (run.returncode, run.stdout) == (2, "")
-    assert run.stderr == "--set: workers.max: 0 is out of range; allowed: a whole number from 1 to 1024\n".replace(
+    assert run.stderr == "quernd: --set: workers.max: 0 is out of range; allowed: a whole number from 1 to 1024\n".replace(
         ": 0 ", ': "0" ')
+
+
+# --- quernd --check ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings, says", [
+    (["workers.count=4"],
+     "4 workers on 127.0.0.1, ports 8100 to 8103; balancer on 127.0.0.1:8080; status on 127.0.0.1:8090"),
+    (["workers.count=1", "workers.address=::1", "balancer.listen=[::]:80"],
+     "1 worker on ::1, port 8100; balancer on [::]:80; status on 127.0.0.1:8090"),
+    (["workers.count=2", "balancer.kind=none"],
+     "2 workers on 127.0.0.1:8080, without a balancer; status on 127.0.0.1:8090"),
+])
+def test_check_says_what_would_run(settings, says, file):
+    path = file({})
+    run = quernd("-c", path, "--check", *(word for setting in settings for word in ("--set", setting)))
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"configuration ok: {path} ({says})\n", "")
+
+
+def check_with(**settings):
+    """What --check warns of."""
+    run = quernd("--check", *(word for key, value in settings.items()
+                              for word in ("--set", f"{key.replace('__', '.')}={value}")))
+    assert run.returncode == 0 and run.stdout.startswith("configuration ok: ")
+    return run.stderr.splitlines()
+
+
+def test_check_looks_at_the_certificate(tmp_path):
+    path = tmp_path / "quern.pem"
+    assert check_with(balancer__certificate=path) == [
+        f'quernd: warning: balancer.certificate: "{path}" cannot be read: No such file or directory']
+    path.touch()
+    assert check_with(balancer__certificate=path) == []
+
+
+def test_check_looks_at_the_log(tmp_path):
+    path = tmp_path / "quern.log"
+    assert check_with(log__destination=path) == []
+    assert not path.exists(), "it was only a check"
+    path.write_text("a line\n")
+    assert check_with(log__destination=path) == []
+    assert path.read_text() == "a line\n"
+    missing = tmp_path / "missing/quern.log"
+    assert check_with(log__destination=missing) == [
+        f'quernd: warning: log.destination: "{missing}" cannot be appended to: No such file or directory']
+    assert check_with(log__destination=tmp_path) == [
+        f'quernd: warning: log.destination: "{tmp_path}" cannot be appended to: Is a directory']
+
+
+def test_check_knows_permissions():
+    """As nobody, should the tests run as root, who may do everything."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)
+        shutil.copy(QUERND, directory)
+        (directory / "quern.json").write_text("{}")
+        (directory / "quern.pem").touch(mode=0)
+        (directory / "closed").mkdir(mode=0o555)
+        user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        run = subprocess.run(["./quernd", "-c", "quern.json", "--check", "--set", "balancer.certificate=quern.pem",
+                              "--set", "log.destination=closed/quern.log"], cwd=directory, env={},
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20, **user)
+    assert run.returncode == 0
+    assert run.stderr.splitlines() == [
+        'quernd: warning: balancer.certificate: "quern.pem" cannot be read: Permission denied',
+        'quernd: warning: log.destination: "closed/quern.log" cannot be appended to: Permission denied']

@@ -1,5 +1,7 @@
-/* A region as a master and two workers would have left it, for the tests of what is written from
- * it. */
+/*
+ * A region as a master and two workers would have left it, for the tests of what is written from
+ * it.
+ */
 #ifndef QUERN_TESTS_UNIT_STATS_FIXTURE_H
 #define QUERN_TESTS_UNIT_STATS_FIXTURE_H
 
@@ -8,8 +10,10 @@
 
 #include <unistd.h>
 
-/* Slot 0: this process as a ready worker with figures; slot 2: a worker that died, waiting; 1 and 3
- * never used. */
+/*
+ * Slot 0: this process as a ready worker with figures; slot 2: a worker that died, waiting; 1 and 3
+ * never used.
+ */
 static inline struct stats_region *fixture_region(void)
 {
 	struct stats_region *r = stats_region_new(4);

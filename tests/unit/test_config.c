@@ -428,8 +428,32 @@ static void test_syntax(void **state)
 	expect_errors(JSON("{\"log\": {\"level\": \"info\", \"level\": \"info\"}}"),
 		"FILE:1:33: duplicate object key near '\"level\"'\n");
 	expect_errors(JSON("[]"), "FILE: is an array; allowed: an object of sections\n");
-	expect_errors(JSON(""), "FILE:1:0: '[' or '{' expected near end of file\n");
+	expect_errors(JSON(""), "FILE: is empty; allowed: an object of sections, {} at least\n");
+	expect_errors(
+		JSON(" \n\t\r"), "FILE: is empty; allowed: an object of sections, {} at least\n");
 	expect_errors(JSON("{} {}"), "FILE:1:4: end of file expected near '{'\n");
+}
+
+/* What people write who take JSON for something else; and what only looks like it. */
+static void test_hints(void **state)
+{
+	(void)state;
+	expect_errors(
+		JSON("// x\n{}"), "FILE:1:1: '[' or '{' expected near '/'; JSON has no comments\n");
+	expect_errors(JSON("{\n\t/* x */\n}"),
+		"FILE:2:2: string or '}' expected near '/'; JSON has no comments\n");
+	expect_errors(JSON("{\"log\": {} # x\n}"),
+		"FILE:1:12: '}' expected near '#'; JSON has no comments\n");
+	expect_errors(
+		JSON("{} // x"), "FILE:1:4: end of file expected near '/'; JSON has no comments\n");
+	expect_errors(JSON("{\"log\": \"#\n\"}"), "FILE:1:10: unexpected newline near '\"#'\n");
+	expect_errors(JSON("{\"log\": \"//"), "FILE:1:11: premature end of input near '\"//'\n");
+	expect_errors(JSON("\xef\xbb\xbf{}"),
+		"FILE:1:1: '[' or '{' expected near '\xef\xbb\xbf'; the file begins with a "
+		"byte-order mark: save it as UTF-8 without one\n");
+	expect_errors(JSON("\xff\xfe{"),
+		"FILE:1:0: unable to decode byte 0xff; the file begins with a byte-order mark: "
+		"save it as UTF-8 without one\n");
 }
 
 /* The other sources are judged all the same, but not what does not fit to a file that nobody could
@@ -685,6 +709,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_strings),
 		cmocka_unit_test(test_long_strings),
 		cmocka_unit_test(test_syntax),
+		cmocka_unit_test(test_hints),
 		cmocka_unit_test(test_syntax_and_others),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_truncated),

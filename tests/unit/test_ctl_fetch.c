@@ -1,5 +1,7 @@
-/* server/ctl/fetch against a server that answers with given bytes, and server/ctl/handle against
- * real processes. */
+/*
+ * server/ctl/fetch against a server that answers with given bytes, and server/ctl/handle against
+ * real processes.
+ */
 #include "server/ctl/fetch.h"
 
 #include "lib/address.h"
@@ -42,8 +44,10 @@ static int listen_somewhere(void)
 	return fd;
 }
 
-/* One connection: reads the request's head, answers the bytes; with `hold` it then waits for the
- * client to go. */
+/*
+ * One connection: reads the request's head, answers the bytes; with `hold` it then waits for the
+ * client to go.
+ */
 static void serve(int listener, const char *answer, size_t len, int hold)
 {
 	char head[1024] = "";
@@ -212,9 +216,7 @@ static void addresses_are_numeric(void **state)
 	assert_non_null(strstr(why, "127.0.0.1:0: not an address"));
 }
 
-/* --- handle
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- handle ---------------------------------------------------------------------------------- */
 
 static void a_handle_is_for_one_process(void **state)
 {

@@ -47,6 +47,10 @@ static void the_real_thing(void **state)
 	assert_string_equal(r.fleet.state, "degraded");
 	assert_int_equal(r.fleet.restarts, 5);
 	assert_int_equal(r.workers, 2);
+	/* The fixture's master, admin process and worker are all this process; slot 2 has none. */
+	assert_true(r.worker[0].memory_bytes > 0 && r.worker[1].memory_bytes == 0);
+	assert_int_equal(r.fleet.memory_bytes, r.worker[0].memory_bytes);
+	assert_true(r.master_bytes > 0 && r.admin_bytes > 0);
 	assert_int_equal(r.worker[0].pid, getpid());
 	assert_int_equal(r.worker[0].connections, 5);
 	assert_int_equal(r.worker[0].active, 4);

@@ -84,9 +84,7 @@ static void milliseconds(void **state)
 	assert_string_equal(units_percent(text, 1), "100%");
 }
 
-/* --- the table
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 static struct report_row rows[3];
 static char file[] = "config/quern.json";
@@ -142,11 +140,14 @@ static struct report example(void)
 		.wanted = 3,
 		.ready = 1,
 		.max = 32,
+		.master_bytes = 942080,
+		.admin_bytes = 1898905,
 		.worker = rows,
 		.workers = 3};
 	r.fleet = rows[0];
+	r.fleet.pid = 0;
 	strcpy(r.fleet.state, "degraded");
-	r.fleet.memory_bytes = 14680064;
+	r.fleet.memory_bytes = rows[0].memory_bytes + rows[2].memory_bytes;
 	r.fleet.restarts = 7;
 	r.fleet.busy = 0.717;
 	r.fleet.cpu = 0.88;
@@ -174,7 +175,7 @@ static void at_80_columns(void **state)
 	is_table(&r, &style,
 		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
 		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin\n"
-		"memory 14.0M\n"
+		"memory 13.8M (master 920K, admin 1.8M)\n"
 		"1,234,585 requests, 5123 per s   received 118M, sent 942M\n"
 		"refused 12 (queue full 12, waited too long 0)\n"
 		"\n"
@@ -183,8 +184,8 @@ static void at_80_columns(void **state)
 		"   0 12345 ready    3h12m   6.1M      2  5123  93% 87%   0.12   1.20 20.5      0\n"
 		"   1     - waiting      -      -      -     0    -   -      -      -    -      7\n"
 		"  31 23456 draining   42s   5.0M      0     0  50%  1%    412    500  512      0\n"
-		" all       degraded        14.0M      2  5123  72% 88%   0.12   1.20 20.5      7\n"
-		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+		" all       degraded        11.1M      2  5123  72% 88%   0.12   1.20 20.5      7\n"
+		"per s, busy, CPU: the last second; percentiles: the last 10 s\n");
 	/* clang-format on */
 }
 
@@ -197,7 +198,7 @@ static void at_120_columns(void **state)
 	/* clang-format off */
 	is_table(&r, &style,
 		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
-		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 14.0M\n"
+		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 13.8M (master 920K, admin 1.8M)\n"
 		"1,234,585 requests, 5123 per s   received 118M, sent 942M   refused 12 (queue full 12, waited too long 0)\n"
 		"\n"
 		"                                       ------- requests --------             lag ms --- response ms ---    re-\n"
@@ -205,8 +206,8 @@ static void at_120_columns(void **state)
 		"   0 12345 ready    3h12m   6.1M    16      3      2 1.23M  5123  93% 87% 0.12 1.40 2.35 1.20 8.75 20.5      0\n"
 		"   1     - waiting      -      -     -      -      -     0     0    -   -    -    -    -    -    -    -      7\n"
 		"  31 23456 draining   42s   5.0M     0      0      0    18     0  50%  1%  412  400  500  500  505  512      0\n"
-		" all       degraded        14.0M    16      3      2 1.23M  5123  72% 88% 0.12 1.40 2.35 1.20 8.75 20.5      7\n"
-		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+		" all       degraded        11.1M    16      3      2 1.23M  5123  72% 88% 0.12 1.40 2.35 1.20 8.75 20.5      7\n"
+		"per s, busy, CPU: the last second; mean and percentiles: the last 10 s\n");
 	/* clang-format on */
 }
 
@@ -219,7 +220,7 @@ static void at_200_columns(void **state)
 	/* clang-format off */
 	is_table(&r, &style,
 		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
-		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 14.0M\n"
+		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 13.8M (master 920K, admin 1.8M)\n"
 		"1,234,585 requests, 5123 per s   received 118M, sent 942M   refused 12 (queue full 12, waited too long 0)\n"
 		"\n"
 		"                                             --------- requests ---------             - lag ms -  ---- response ms -----    queue ms  service ms           --- client ---  - bytes --     re-\n"
@@ -227,8 +228,8 @@ static void at_200_columns(void **state)
 		"   0  12345  ready     3h12m    6.1M     16       3       2  1.23M   5123   93%  87%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M       0\n"
 		"   1      -  waiting       -       -      -       -       -      0      0     -    -     -     -     -     -     -     -     -     -     -     -        0     0         0     0     0       7\n"
 		"  31  23456  draining    42s    5.0M      0       0       0     18      0   50%   1%   412   400   500   500   505   512  0.01  0.01   500   512        0     0         0     0     0       0\n"
-		" all         degraded          14.0M     16       3       2  1.23M   5123   72%  88%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M       7\n"
-		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+		" all         degraded          11.1M     16       3       2  1.23M   5123   72%  88%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M       7\n"
+		"per s, busy, CPU: the last second; mean and percentiles: the last 10 s\n");
 	/* clang-format on */
 }
 
@@ -241,7 +242,7 @@ static void lines_are_drawn_where_utf8_is_understood(void **state)
 	/* clang-format off */
 	is_table(&r, &style,
 		"quernd 0.1.0   degraded   up 3h12m   pid 12340   config/quern.json\n"
-		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 14.0M\n"
+		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 13.8M (master 920K, admin 1.8M)\n"
 		"1,234,585 requests, 5123 per s   received 118M, sent 942M   refused 12 (queue full 12, waited too long 0)\n"
 		"\n"
 		"                                       \u2500\u2500\u2500\u2500\u2500\u2500\u2500 requests \u2500\u2500\u2500\u2500\u2500\u2500\u2500\u2500             lag ms \u2500\u2500\u2500 response ms \u2500\u2500\u2500    re-\n"
@@ -249,8 +250,8 @@ static void lines_are_drawn_where_utf8_is_understood(void **state)
 		"   0 12345 ready    3h12m   6.1M    16      3      2 1.23M  5123  93% 87% 0.12 1.40 2.35 1.20 8.75 20.5      0\n"
 		"   1     - waiting      -      -     -      -      -     0     0    -   -    -    -    -    -    -    -      7\n"
 		"  31 23456 draining   42s   5.0M     0      0      0    18     0  50%  1%  412  400  500  500  505  512      0\n"
-		" all       degraded        14.0M    16      3      2 1.23M  5123  72% 88% 0.12 1.40 2.35 1.20 8.75 20.5      7\n"
-		"per s, busy, CPU: the last second; lag p95 and other times: the last 10 s\n");
+		" all       degraded        11.1M    16      3      2 1.23M  5123  72% 88% 0.12 1.40 2.35 1.20 8.75 20.5      7\n"
+		"per s, busy, CPU: the last second; mean and percentiles: the last 10 s\n");
 	/* clang-format on */
 }
 
@@ -300,7 +301,8 @@ static void rows_that_do_not_fit_are_counted(void **state)
 	r.workers = 100;
 	r.worker = calloc(r.workers, sizeof(*r.worker));
 	assert_non_null(r.worker);
-	for (size_t rows_max = 12; rows_max < 120; rows_max++) {
+	/* Three lines of summary, a blank one, two of heads, the sum; then workers; then the note. */
+	for (size_t rows_max = 8; rows_max < 120; rows_max++) {
 		const struct table_style style = {.columns = 120, .rows = rows_max};
 
 		buffer_reset(&out);
@@ -308,10 +310,68 @@ static void rows_that_do_not_fit_are_counted(void **state)
 		assert_true(count(&out, "\n") <= rows_max);
 		assert_int_equal(count(&out, "\n all "), 1);
 		if (rows_max == 50)
-			assert_int_equal(count(&out, "(59 more workers)\n"), 1);
-		assert_int_equal(count(&out, "more workers"), rows_max < 108);
+			assert_int_equal(count(&out, "(58 more workers)\n"), 1);
+		assert_int_equal(count(&out, "more workers"), rows_max < 107);
+		assert_int_equal(count(&out, "the last second"), rows_max > 107);
 	}
 	free(r.worker);
+	buffer_done(&out);
+}
+
+/* Whatever does not fit, the lines that are left are the first ones of the whole. */
+static void the_top_stays_on_the_lowest_terminal(void **state)
+{
+	struct report r = example();
+	struct table_style style = {.columns = 80, .rows = 10};
+	struct buffer whole, out;
+
+	(void)state;
+	buffer_init(&whole);
+	buffer_init(&out);
+	buffer_puts(&out, "kept\n");
+	table_write(&r, &style, &whole);
+	for (style.rows = 1; style.rows < 10; style.rows++) {
+		out.len = strlen("kept\n");
+		table_write(&r, &style, &out);
+		assert_int_equal(count(&out, "\n"), 1 + style.rows);
+		assert_memory_equal(
+			out.data + strlen("kept\n"), whole.data, out.len - strlen("kept\n"));
+	}
+	buffer_done(&whole);
+	buffer_done(&out);
+}
+
+/* A stopped worker is ready by its slot: what gives it away is the loop that does not turn. */
+static void a_late_worker_is_marked(void **state)
+{
+	const struct table_style plain = {.columns = 80}, colour = {.columns = 120, .colour = true};
+	struct report r = example();
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out);
+	rows[0].lag_ms.now = r.fleet.lag_ms.now = 1000;
+	table_write(&r, &plain, &out);
+	assert_int_equal(count(&out, "!"), 0);
+
+	rows[0].lag_ms.now = r.fleet.lag_ms.now = 12345;
+	strcpy(r.fleet.state, "ok");
+	buffer_reset(&out);
+	table_write(&r, &plain, &out);
+	assert_int_equal(count(&out, "\n   0 12345 ready! "), 1);
+	assert_int_equal(count(&out, "\n all       ok "), 1);
+	assert_int_equal(count(&out, "1 late (!): blocked for more than 1 s"), 1);
+	buffer_reset(&out);
+	table_write(&r, &colour, &out);
+	assert_int_equal(count(&out, "\033[31;1mready!\033[0m"), 1);
+	assert_int_equal(count(&out, "\033[31;1m1 late (!)"), 1);
+	assert_int_equal(count(&out, "\033[32mok\033[0m"), 2);
+
+	/* Nobody can be late in a slot without a worker. */
+	rows[0].pid = 0;
+	buffer_reset(&out);
+	table_write(&r, &plain, &out);
+	assert_int_equal(count(&out, "!"), 0);
 	buffer_done(&out);
 }
 
@@ -366,6 +426,8 @@ int main(void)
 		cmocka_unit_test(lines_are_drawn_where_utf8_is_understood),
 		cmocka_unit_test(no_line_is_too_wide),
 		cmocka_unit_test(rows_that_do_not_fit_are_counted),
+		cmocka_unit_test(the_top_stays_on_the_lowest_terminal),
+		cmocka_unit_test(a_late_worker_is_marked),
 		cmocka_unit_test(colours_mark_what_matters),
 		cmocka_unit_test(a_single_tls_listener_is_named),
 	};

@@ -1,5 +1,7 @@
-/* server/stats/metrics: the page from a region written by hand. promtool reads the real one in
- * tests/integration. */
+/*
+ * server/stats/metrics: the page from a region written by hand. promtool reads the real one in
+ * tests/integration.
+ */
 #include "server/stats/metrics.h"
 
 #include "tests/unit/stats_fixture.h"

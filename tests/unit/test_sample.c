@@ -1,5 +1,7 @@
-/* server/stats/sample: figures over time, from a region that is written by hand and ticks at given
- * times. */
+/*
+ * server/stats/sample: figures over time, from a region that is written by hand and ticks at given
+ * times.
+ */
 #include "server/stats/sample.h"
 
 #include "lib/clock.h"
@@ -293,20 +295,6 @@ static void lag_is_the_last_or_the_present_one(void **state)
 	assert_true(view(0).lag_us >= 3 * SECOND && view(0).lag_us < 60 * SECOND);
 }
 
-static void the_fleet_has_a_state(void **state)
-{
-	(void)state;
-	assert_int_equal(stats_fleet_state(region), FLEET_DOWN);
-	start(0, NO_PROCESS);
-	assert_int_equal(stats_fleet_state(region), FLEET_DEGRADED);
-	start(1, NO_PROCESS);
-	assert_int_equal(stats_fleet_state(region), FLEET_OK);
-	assert_int_equal(stats_count_state(region, SLOT_READY), 2);
-	atomic_store(&region->stopping, 1);
-	assert_int_equal(stats_fleet_state(region), FLEET_STOPPING);
-	assert_string_equal(fleet_state_name(FLEET_DEGRADED), "degraded");
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -326,7 +314,6 @@ int main(void)
 		TEST(a_window_is_the_sum_of_its_seconds),
 		TEST(a_new_sampler_starts_with_empty_windows),
 		TEST(lag_is_the_last_or_the_present_one),
-		TEST(the_fleet_has_a_state),
 	};
 
 	return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
