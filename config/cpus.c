@@ -125,7 +125,7 @@ static bool parse_mount(struct mount *ret, char *line, bool v2)
 		return false;
 	rest = separator + (*separator == '-' ? 2 : 3);
 	const char *type = strsep(&rest, " ");
-	strsep(&rest, " ");
+	(void)strsep(&rest, " ");
 	if (!rest)
 		return false;
 	if (v2 ? strcmp(type, "cgroup2") != 0

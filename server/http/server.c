@@ -99,6 +99,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 			stop_accepting(s);
 			break;
 		}
+		/* accept(2): addr may be NULL, which cppcheck 2.10 does not know. */
+		/* cppcheck-suppress nullPointer */
 		int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client >= 0) {
 			take_connection(s, client);

@@ -81,16 +81,34 @@ static uint64_t hash(uint64_t h, const void *data, size_t len)
 	return h;
 }
 
+static uint64_t hash_number(uint64_t h, uint32_t number)
+{
+	const unsigned char bytes[4] = {(unsigned char)number, (unsigned char)(number >> 8),
+		(unsigned char)(number >> 16), (unsigned char)(number >> 24)};
+
+	return hash(h, bytes, sizeof(bytes));
+}
+
+static uint64_t hash_color(uint64_t h, const struct qr_color *c)
+{
+	const unsigned char bytes[4] = {c->red, c->green, c->blue, c->alpha};
+
+	return hash(h, bytes, sizeof(bytes));
+}
+
 /* Depends on what was asked for, and on the program that draws it, only. */
 static void make_etag(char *tag, const struct params *p, enum params_format format)
 {
-	const uint32_t shape[] = {(uint32_t)format, (uint32_t)p->level, p->margin, p->scale,
-		p->size, p->eci ? 1u : 0u};
 	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), QUERN_VERSION, sizeof(QUERN_VERSION));
 
-	h = hash(h, shape, sizeof(shape));
-	h = hash(h, &p->dark, sizeof(p->dark));
-	h = hash(h, &p->light, sizeof(p->light));
+	h = hash_number(h, (uint32_t)format);
+	h = hash_number(h, (uint32_t)p->level);
+	h = hash_number(h, p->margin);
+	h = hash_number(h, p->scale);
+	h = hash_number(h, p->size);
+	h = hash_number(h, p->eci ? 1u : 0u);
+	h = hash_color(h, &p->dark);
+	h = hash_color(h, &p->light);
 	h = hash(h, p->text.data, p->text.len);
 	(void)snprintf(tag, HTTP_ETAG_BYTES, "W/\"%016llx\"", (unsigned long long)h);
 }

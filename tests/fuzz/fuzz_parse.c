@@ -75,8 +75,8 @@ static void check_span(struct http_span span, size_t end)
 static void check_spans(const struct http_request *r, size_t end)
 {
 	const struct http_span all[] = {r->method_name, r->target, r->path, r->query,
-		r->content_type, r->if_none_match, r->request_start, r->request_id, r->forwarded_for,
-		r->body};
+		r->content_type, r->if_none_match, r->request_start, r->request_id,
+		r->forwarded_for, r->body};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		check_span(all[i], end);
