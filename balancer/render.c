@@ -77,13 +77,17 @@ static void put_threads(const struct config *c, struct buffer *out)
 	put_int(out, c->balancer_threads);
 }
 
-/* Two descriptors a connection, one a check, and some for HAProxy itself. */
+/*
+ * Two descriptors a connection, one a check, one for each nameserver (of which resolv.conf has at
+ * most three) of a resolvers section, and some for HAProxy itself.
+ */
 static void put_descriptors(const struct config *c, struct buffer *out)
 {
+	int64_t sockets = c->balancer_discovery == DISCOVERY_DNS ? 3 * server_slots(c) : 0;
 	int64_t fit = BUFFERS_TOTAL / (2 * buffer_bytes(c));
 	int64_t connections = max_of(CONNECTIONS_MIN, min_of(fit, CONNECTIONS_MAX));
 
-	put_int(out, 2 * connections + server_total(c) + 100);
+	put_int(out, 2 * connections + server_total(c) + sockets + 100);
 }
 
 static void put_buffer_bytes(const struct config *c, struct buffer *out)
@@ -192,9 +196,9 @@ static void put_static_servers(const struct config *c, struct buffer *out)
 }
 
 /*
- * HAProxy gives each server of a template another one of the name's addresses, and never uses an
- * address twice for one name, whatever the port. So every slot needs a name of its own for the same
- * addresses.
+ * HAProxy gives each server of a template another one of the name's addresses. Within one resolvers
+ * section it gives an address to one server of a backend only, whatever the port: so every slot has
+ * a section of its own.
  */
 static void put_dns_servers(const struct config *c, struct buffer *out)
 {
@@ -202,10 +206,10 @@ static void put_dns_servers(const struct config *c, struct buffer *out)
 		const int64_t port = c->workers_base_port + i;
 
 		buffer_printf(out,
-			"%s\tserver-template worker%lld- %lld worker%lld.%s:%lld"
-			" resolvers dns init-addr none resolve-prefer ipv4",
-			i ? "\n" : "", (long long)i, (long long)c->balancer_replicas, (long long)i,
-			c->balancer_server_name, (long long)port);
+			"%s\tserver-template worker%lld- %lld %s:%lld"
+			" resolvers dns%lld init-addr none resolve-prefer ipv4",
+			i ? "\n" : "", (long long)i, (long long)c->balancer_replicas,
+			c->balancer_server_name, (long long)port, (long long)i);
 	}
 }
 
@@ -217,51 +221,76 @@ static void put_servers(const struct config *c, struct buffer *out)
 		put_static_servers(c, out);
 }
 
-/* Asked every second, so that a new replica is in use within seconds; a DNS that is silent takes
- * nobody out. */
+/*
+ * A section per slot, as put_dns_servers() needs them. Asked every second, so that a new replica is
+ * in use within seconds; a DNS that is silent takes nobody out.
+ */
 static void put_resolvers(const struct config *c, struct buffer *out)
 {
 	if (c->balancer_discovery != DISCOVERY_DNS)
 		return;
-	buffer_puts(out, "\nresolvers dns\n"
-			 "\tparse-resolv-conf\n"
-			 "\taccepted_payload_size 8192\n"
-			 "\tresolve_retries 3\n"
-			 "\ttimeout resolve 1s\n"
-			 "\ttimeout retry 1s\n"
-			 "\thold valid 1s\n"
-			 "\thold obsolete 2s\n"
-			 "\thold nx 5s\n"
-			 "\thold other 30s\n"
-			 "\thold refused 30s\n"
-			 "\thold timeout 30s\n");
+	for (int64_t i = 0; i < server_slots(c); i++)
+		buffer_printf(out,
+			"\nresolvers dns%lld\n"
+			"\tparse-resolv-conf\n"
+			"\taccepted_payload_size 8192\n"
+			"\tresolve_retries 3\n"
+			"\ttimeout resolve 1s\n"
+			"\ttimeout retry 1s\n"
+			"\thold valid 1s\n"
+			"\thold obsolete 2s\n"
+			"\thold nx 5s\n"
+			"\thold other 30s\n"
+			"\thold refused 30s\n"
+			"\thold timeout 30s\n",
+			(long long)i);
 }
 
-/* Every status that HAProxy answers by itself with this configuration. */
+/* Appends the value of a header field, where HAProxy takes a format, as one of its strings. */
+static void put_field_value(struct buffer *out, const char *value)
+{
+	buffer_putc(out, '\'');
+	for (; *value; value++) {
+		if (*value == '\'')
+			buffer_puts(out, "'\\''");
+		else if (*value == '%')
+			buffer_puts(out, "%%");
+		else
+			buffer_putc(out, *value);
+	}
+	buffer_putc(out, '\'');
+}
+
+/* Every status that HAProxy answers by itself with this configuration, in the workers' manner: a
+ * script of another origin may read it, too. */
 static void put_errors(const struct config *c, struct buffer *out)
 {
 	static const struct {
 		int status;
 		const char *code, *message, *more;
 	} pages[] = {
-		{400, "bad_request", "The request is not valid HTTP.", ""},
-		{408, "timeout", "The request did not arrive in time.", ""},
-		{413, "body_too_large", "The body is larger than limits.body_bytes.", ""},
-		{500, "internal", "The balancer failed.", ""},
-		{501, "not_implemented", "The balancer does not support this.", ""},
-		{502, "bad_gateway", "No worker gave a valid answer.", ""},
-		{503, "overloaded", "No worker is free. Try again.", " hdr Retry-After 1"},
-		{504, "gateway_timeout", "The worker did not answer in time.", ""},
+		{400, "bad_request", "the request is no valid HTTP", ""},
+		{408, "timeout", "the request was not complete in time", ""},
+		{413, "body_too_large", "the body is larger than limits.body_bytes", ""},
+		{500, "internal", "the balancer failed", ""},
+		{501, "not_implemented", "the balancer does not support this", ""},
+		{502, "bad_gateway", "no worker gave a valid answer", ""},
+		{503, "overloaded", "no worker is free; try again", " hdr Retry-After 1"},
+		{504, "gateway_timeout", "the worker did not answer in time", ""},
 	};
 
-	(void)c;
-	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++)
+	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
 		buffer_printf(out,
 			"%s\thttp-error status %d content-type application/json string "
-			"'{\"error\":{\"code\":\"%s\",\"message\":\"%s\",\"parameter\":null}}'"
+			"'{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}'"
 			" hdr Cache-Control no-store hdr X-Content-Type-Options nosniff%s",
 			i ? "\n" : "", pages[i].status, pages[i].code, pages[i].message,
 			pages[i].more);
+		if (*c->http_allow_origin) {
+			buffer_puts(out, " hdr Access-Control-Allow-Origin ");
+			put_field_value(out, c->http_allow_origin);
+		}
+	}
 }
 
 static const struct placeholder {

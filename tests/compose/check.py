@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -54,9 +55,10 @@ class Fleet:
         self.environment.update(PUBLISH="127.0.0.1:0", BUILD_NETWORK="host", COMPOSE_PROJECT_NAME=PROJECT,
                                 COMPOSE_ANSI="never", DOCKER_BUILDKIT="0", COMPOSE_DOCKER_CLI_BUILD="0")
 
-    def compose(self, *command, seconds=120, check=True, **settings):
-        return run(COMPOSE, *command, seconds=seconds, check=check, cwd=ROOT,
-                   env={**self.environment, **settings}).stdout
+    def compose(self, *command, seconds=120, check=True, merge=False, **settings):
+        """What docker-compose prints to its standard output; with `merge` to standard error as well."""
+        done = run(COMPOSE, *command, seconds=seconds, check=check, cwd=ROOT, env={**self.environment, **settings})
+        return done.stdout + done.stderr if merge else done.stdout
 
     def containers(self, service, everything=False):
         return self.compose("ps", "-q", *(["--all"] if everything else []), service).split()
@@ -159,17 +161,6 @@ class Load:
         return {outcome: count for outcome, count in self.outcomes.items() if outcome != 200}
 
 
-def check_options():
-    """docker-compose.yml lets every option through, or says what it is."""
-    table = (ROOT / "config/options.def").read_text(encoding="utf-8")
-    options = {f"QUERN_{section}_{key}".upper()
-               for section, key in re.findall(r"^OPTION_[A-Z]+\((\w+), (\w+),", table, re.MULTILINE)}
-    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    named = set(re.findall(r"^ +(QUERN_\w+):", compose, re.MULTILINE))
-    check("docker-compose.yml names every option, and nothing else", options == named and options,
-          " ".join(sorted(options ^ named)))
-
-
 def check_picture(fleet):
     code, body = fetch(fleet.address())
     picture = CACHE / "answer.png"
@@ -195,6 +186,8 @@ def check_confinement(name, container, program):
           refused.returncode != 0 and refused.stderr.count("Read-only file system") == 2,
           refused.stderr.partition("\n")[0])
     tools = inside(container, "sh", "-c", "command -v python3 curl wget gcc make").stdout
+    bounds = json.loads(inspect(container, "[{{json .HostConfig.PidsLimit}}, {{json .HostConfig.LogConfig.Config}}]"))
+    check(f"{name}: processes and log are bounded", bounds == [1100, {"max-file": "3", "max-size": "10m"}], bounds)
     check(f"{name}: no interpreter, download tool or compiler in the image", tools == "", tools)
 
 
@@ -218,7 +211,7 @@ def check_first_start(fleet):
     check("by default there is a worker for each CPU", len(ready_workers(server)) == cpus, cpus)
     check_picture(fleet)
     check_confinement("server", server, "quernd")
-    check_confinement("balancer", balancer, "haproxy")
+    check_confinement("balancer", balancer, "balancer")
     check_network(server, balancer)
 
 
@@ -272,6 +265,20 @@ def check_scaling(fleet):
           f"{load.outcomes[200]} done, {sum(load.errors().values())} refused {others or ''}")
 
 
+def check_log(fleet):
+    """HAProxy's log: nothing for each slot of each replica that came, had no worker or went, but all that matters."""
+    with socket.create_connection(fleet.address(), timeout=10) as sock:
+        sock.sendall(b"no HTTP\r\n\r\n")
+        sock.recv(1000)
+    log = await_state("a refused request in the log", lambda: re.search(
+        r"(?s).* info haproxy: \S+ no valid request arrived\n", fleet.compose("logs", "--no-color", "balancer")))[0]
+    check("balancer: its log has no line per slot", "workers/" not in log, f"{log.count(chr(10))} lines")
+    failed = fleet.compose("run", "--rm", "--no-deps", "-T", "-e", "QUERN_BALANCER_LISTEN=192.0.2.1:8080", "balancer",
+                           check=False, merge=True)
+    check("balancer: its log says when and why HAProxy cannot start",
+          "cannot bind socket (Cannot assign requested address) for [192.0.2.1:8080]" in failed)
+
+
 def check_stop(fleet):
     ids = fleet.containers("server") + fleet.containers("balancer")
     begin = time.monotonic()
@@ -297,7 +304,7 @@ def check_all(fleet):
             fleet.compose("build", seconds=400)
             check("both targets build", True, f"{time.monotonic() - begin:.0f} s")
             try:
-                for part in (check_first_start, check_count, check_scaling, check_stop):
+                for part in (check_first_start, check_count, check_scaling, check_log, check_stop):
                     part(fleet)
             except Failed:
                 explain(fleet)
@@ -315,7 +322,6 @@ def interrupted(*_):
 def main():
     signal.signal(signal.SIGTERM, interrupted)
     CACHE.mkdir(parents=True, exist_ok=True)
-    check_options()
     try:
         with engine() as which:
             print(f"engine: {which}", flush=True)

@@ -54,7 +54,7 @@ def test_help_and_version():
     assert re.fullmatch(r"quern-balancer \d+\.\d+\.\d+\n", balancer("--version").stdout)
 
 
-@pytest.mark.parametrize("arguments", [[], ["render"], ["draw", "-c", "x"], ["render", "-c", "x", "more"],
+@pytest.mark.parametrize("arguments", [[], ["render", "-c"], ["draw", "-c", "x"], ["render", "-c", "x", "more"],
                                        ["render", "--no-such-option"], ["render", "-c", "/nonexistent/file"]])
 def test_wrong_usage_is_2(arguments):
     done = balancer(*arguments)
@@ -117,6 +117,10 @@ def combinations(certificate):
     for address in ("0.0.0.0", "::", "::1", "192.0.2.1"):
         for slots in (1, 1024):
             yield {"workers.address": address, "workers.max": slots, "workers.base_port": 20000}
+    for origin in ("", "https://qr.example", "'\"\\ %[src] ${HOME} # ;", "x" * 1024):
+        yield {"http.allow_origin": origin}
+    for count, slots in ((1, 1024), (1024, 1024), ("auto", 1024)):
+        yield {"balancer.discovery": "dns", "workers.count": count, "workers.max": slots, "workers.base_port": 20000}
     for discovery in ("static", "dns"):
         yield {"balancer.policy": "central", "balancer.maxconn": 1000, "balancer.threads": 64,
                "balancer.discovery": discovery, "balancer.replicas": 256, "workers.count": 4,
@@ -198,7 +202,7 @@ def test_stamps_are_set_anew_when_the_request_is_complete():
         assert b"mine" not in ids and len(ids) == sum(len(w.seen) for w in front.workers)
 
 
-def test_error_pages_are_json(certificate):
+def test_error_pages_are_json():
     """Each status that HAProxy gives by itself once it has read a request."""
     late = threading.Event()
 
@@ -218,7 +222,10 @@ def test_error_pages_are_json(certificate):
         def error(status, code, got):
             assert got.status == status, got
             assert got.header("Content-Type") == "application/json" and got.header("Cache-Control") == "no-store"
-            assert got.error()["code"] == code and got.error()["message"]
+            assert got.header("X-Content-Type-Options") == "nosniff"
+            assert got.header("Access-Control-Allow-Origin") == "*"
+            assert got.error() == {"code": code, "message": got.error()["message"]}
+            assert re.fullmatch(r"[a-z].*[a-z]", got.error()["message"])
             return got
 
         assert front.get("/ok").status == 200
@@ -236,6 +243,25 @@ def test_error_pages_are_json(certificate):
         assert front.raw(b"rubbish\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("origin", ["", "https://qr.example", "a 'b' %[src] \\n $HOME # %"])
+def test_error_pages_allow_the_same_origin_as_the_workers(origin):
+    with Front([lambda request: None], {"http.allow_origin": origin}) as front:
+        for answer in (front.get("/"), front.post("/", b"x" * 70000, "text/plain")):
+            assert answer.status in (413, 502)
+            assert answer.header("Access-Control-Allow-Origin", "") == origin
+
+
+def test_the_worker_is_told_who_the_client_is():
+    """By HAProxy alone, whatever the client says of itself."""
+    with Front([lambda request: ok()]) as front:
+        for claims in ([], [b"X-Forwarded-For: 192.0.2.1"], [b"x-forwarded-for: 192.0.2.1, 192.0.2.2",
+                                                             b"X-Forwarded-For: 192.0.2.3"]):
+            front.raw(b"\r\n".join([b"GET / HTTP/1.1", b"Host: t", b"Connection: close", *claims]) + b"\r\n\r\n")
+            head = front.workers[0].seen[-1][0]
+            assert re.findall(rb"(?im)^x-forwarded-for: *(.*?)\r$", head) == [b"127.0.0.1"], head
+        assert len(front.workers[0].seen) == 3
+
+
 def test_a_chunked_body_has_the_same_limit():
     with Front([lambda request: ok()]) as front:
         assert front.raw(post(b"x" * 65537, 1000)).startswith(b"HTTP/1.1 413 ")
@@ -243,13 +269,53 @@ def test_a_chunked_body_has_the_same_limit():
         assert [len(body) for _, body in front.workers[0].seen] == [65536]
 
 
+def log_lines(front, count):
+    """HAProxy's lines about requests, once there are so many: each without its time and the client's address."""
+    form = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (\w+ haproxy: )127\.0\.0\.1:\d+ (.*)$", re.MULTILINE)
+    wait_until(lambda: len(form.findall(front.haproxy_log())) >= count)
+    return ["".join(line) for line in form.findall(front.haproxy_log())]
+
+
 def test_the_log_has_failures_only_and_no_uri():
-    with Front([lambda request: None if b"hang" in request[0] else ok()]) as front:
+    with Front([lambda request: None if b"hang" in request[0] else ok()], {"limits.body_bytes": 10}) as front:
         assert front.get("/fine?text=SECRET").status == 200
         assert front.get("/hang?text=SECRET").status == 502
+        assert front.post("/qr?text=SECRET", b"x" * 11, "text/plain").status == 413
         front.raw(b"GET /SECRET broken\r\n\r\n")
-        wait_until(lambda: "status 502" in front.haproxy_log())
+        failed, refused, unread = log_lines(front, 3)
+        assert failed.startswith("warn haproxy: failed status 502 end SH server worker0 retries 5 ms ")
+        assert refused.startswith("info haproxy: refused status 413 end PR server <NOSRV> retries 0 ms ")
+        assert unread == "info haproxy: no valid request arrived"
         assert "SECRET" not in front.haproxy_log() and "status 200" not in front.haproxy_log()
+
+
+def test_a_client_that_leaves_is_no_failure():
+    """While a worker is at its request, and before the request is complete."""
+    left = threading.Event()
+
+    def answer(request):
+        left.wait(20)
+        return ok()
+
+    with Front([answer]) as front:
+        for begun in (b"GET / HTTP/1.1\r\nHost: t\r\n\r\n", b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc"):
+            lines = len(log_lines(front, 0))
+            requests = sum(int(row["stot"]) for row in front.servers())
+            with front.connect() as sock:
+                sock.sendall(begun)
+                if b"GET" in begun:
+                    wait_until(lambda: sum(int(row["stot"]) for row in front.servers()) > requests)
+            log_lines(front, lines + 1)
+        left.set()
+        gone, unfinished = log_lines(front, 2)
+        assert gone.startswith("info haproxy: left status 400 end CH server worker0 retries 0 ms ")
+        assert unfinished.startswith("info haproxy: ended status -1 end CR server <NOSRV> retries 0 ms ")
+
+
+def test_a_failed_handshake_is_told(certificate):
+    with Front([lambda request: ok()], {"balancer.certificate": str(certificate)}) as front:
+        front.raw(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert log_lines(front, 1) == ["info haproxy: SSL handshake failure"]
 
 
 @pytest.mark.parametrize("maxconn", [1, 2])

@@ -18,7 +18,9 @@ REPLICAS = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
 
 
 class Dns:
-    """Answers A queries for any name with self.addresses; everything else is empty."""
+    """Answers A queries for the one name with self.addresses; everything else is empty."""
+
+    QUESTION = b"\x06server\0\0\x01\0\x01"  # the default of balancer.server_name, A, IN
 
     def __init__(self):
         self.addresses = []
@@ -40,7 +42,7 @@ class Dns:
             if self.silent:
                 continue
             end = query.index(b"\0", 12) + 5
-            addresses = list(self.addresses) if query[end - 4:end - 2] == b"\0\x01" else []
+            addresses = list(self.addresses) if query[12:end] == self.QUESTION else []
             reply = query[:2] + b"\x81\x80\0\x01" + struct.pack("!HHH", len(addresses), 0, 0) + query[12:end]
             for address in addresses:
                 reply += b"\xc0\x0c\0\x01\0\x01" + struct.pack("!IH", 1, 4) + socket.inet_aton(address)
@@ -72,7 +74,7 @@ class Replicas(Fleet):
         super().render(output)
         path = self.directory / "haproxy.cfg"
         text = path.read_text()
-        assert text.count("\tparse-resolv-conf\n") == 1
+        assert text.count("\tparse-resolv-conf\n") == SLOTS
         path.write_text(text.replace("\tparse-resolv-conf\n", f"\tnameserver test 127.0.0.1:{self.dns.port}\n"))
 
     def start(self, host):

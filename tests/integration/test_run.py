@@ -15,10 +15,15 @@ from fleet import (BUILD, ROOT, Fleet, clean_environment, connect, free_ports, k
                    session_members, wait_until)
 
 
-class Run:
-    """balancer/run in a session of its own, with ports of its own."""
+def descendants(pid):
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [d for child in children for d in (int(child), *descendants(child))]
 
-    def __init__(self, tmp_path, options=None, environment=None):
+
+class Run:
+    """balancer/run, or a command that calls it, in a session of its own, with ports of its own."""
+
+    def __init__(self, tmp_path, options=None, environment=None, command=(ROOT / "balancer" / "run",)):
         first = free_ports(7)
         self.options = {"workers.count": 2, "workers.max": 4, "balancer.listen": f"127.0.0.1:{first}",
                         "admin.address": f"127.0.0.1:{first + 1}", "balancer.stats": f"127.0.0.1:{first + 2}",
@@ -31,8 +36,8 @@ class Run:
         config.write_text(json.dumps(nest(self.options)))
         more = {"BUILD": str(BUILD), "CONFIG": str(config), "TMPDIR": str(self.scratch), **(environment or {})}
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([ROOT / "balancer" / "run"], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, env=clean_environment(more), start_new_session=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT,
+                                            env=clean_environment(more), start_new_session=True)
         self.children = []
 
     def __enter__(self):
@@ -55,10 +60,8 @@ class Run:
             return re.search(r"^stop +Ctrl-C$", self.text(), re.MULTILINE)
 
         wait_until(ready, 30, "banner")
-        parent = self.process.pid
-        children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        # Its children that lead a session of their own: quernd and HAProxy.
-        self.children = [int(pid) for pid in children if os.getsid(int(pid)) == int(pid)]
+        # Those below it that lead a session of their own: quernd and HAProxy.
+        self.children = [pid for pid in descendants(self.process.pid) if os.getsid(pid) == pid]
         return self
 
     def named(self, name):
@@ -128,6 +131,23 @@ def test_environment_overrides(tmp_path):
         assert sum(1 for w in workers if w["pid"]) == 3
         run.process.send_signal(signal.SIGINT)
         run.ends(0)
+
+
+def test_make_run_takes_a_configuration(tmp_path):
+    """`CONFIG=my.json make run` up to Ctrl-C; the path is one from the checkout's root."""
+    # The make that these tests may have been started by is not this one's parent.
+    environment = {"MAKEFLAGS": "", "MFLAGS": "", "MAKELEVEL": "0",
+                   "CONFIG": os.path.relpath(tmp_path / "quern.json", ROOT)}
+    with Run(tmp_path, {"workers.count": 3}, environment, ["make", "--no-print-directory", "run"]) as run:
+        run.until_ready()
+        assert request(run.front, "/qr?text=A").status == 200
+        status = request(run.admin, "/status.json").json()
+        assert sum(1 for worker in status["workers"] if worker["pid"]) == 3
+        curl = re.search(r"^try +(curl .*)$", run.text(), re.MULTILINE)[1]
+        assert f"{run.front[0]}:{run.front[1]}/" in curl
+        os.killpg(run.process.pid, signal.SIGINT)
+        run.process.wait(30)  # make has a code of its own for that
+        run.ends(run.process.returncode)
 
 
 @pytest.mark.parametrize("key", ["balancer.listen", "balancer.stats", "admin.address", "workers"])

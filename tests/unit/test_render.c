@@ -134,9 +134,9 @@ static void dns_servers(void **state)
 {
 	(void)state;
 	RENDERS_TO("@SERVERS@",
-		"\tserver-template worker0- 3 worker0.fleet:9000 resolvers dns init-addr none "
+		"\tserver-template worker0- 3 fleet:9000 resolvers dns0 init-addr none "
 		"resolve-prefer ipv4\n"
-		"\tserver-template worker1- 3 worker1.fleet:9001 resolvers dns init-addr none "
+		"\tserver-template worker1- 3 fleet:9001 resolvers dns1 init-addr none "
 		"resolve-prefer ipv4",
 		"balancer.discovery=dns", "balancer.server_name=fleet", "balancer.replicas=3",
 		"workers.count=2", "workers.max=4", "workers.base_port=9000");
@@ -148,7 +148,9 @@ static void dns_servers(void **state)
 	const char *text = buffer_cstring(&out);
 	assert_non_null(strstr(text, "\tserver-template worker3- "));
 	assert_null(strstr(text, "\tserver-template worker4- "));
-	assert_non_null(strstr(text, "\nresolvers dns\n\tparse-resolv-conf\n"));
+	assert_non_null(strstr(text, "\nresolvers dns0\n\tparse-resolv-conf\n"));
+	assert_non_null(strstr(text, "\nresolvers dns3\n\tparse-resolv-conf\n"));
+	assert_null(strstr(text, "\nresolvers dns4\n"));
 	buffer_done(&out);
 }
 
@@ -164,6 +166,38 @@ static void buffers(void **state)
 		"workers.max=8");
 	RENDERS_TO(template, "17830912 236", "limits.header_bytes=1048576",
 		"limits.body_bytes=16777216", "workers.max=8");
+	/* 8 slots of 5 replicas, and 3 nameservers for each of the 8. */
+	RENDERS_TO(template, "16384 20164", "limits.header_bytes=512", "limits.body_bytes=0",
+		"workers.max=8", "workers.count=auto", "balancer.discovery=dns",
+		"balancer.replicas=5");
+}
+
+/* One page of those that HAProxy answers with. */
+static void has_page(const char *allow_origin, const char *page)
+{
+	struct buffer out;
+
+	buffer_init(&out);
+	assert_int_equal(render("@ERRORS@\n", &allow_origin, 1, &out), 0);
+	assert_non_null(strstr(buffer_cstring(&out), page));
+	buffer_done(&out);
+}
+
+#define PAGE_413                                                                                   \
+	"\thttp-error status 413 content-type application/json string "                            \
+	"'{\"error\":{\"code\":\"body_too_large\","                                                \
+	"\"message\":\"the body is larger than limits.body_bytes\"}}'"                             \
+	" hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
+
+static void error_pages(void **state)
+{
+	(void)state;
+	has_page("http.allow_origin=", PAGE_413 "\n");
+	has_page("http.allow_origin=*", PAGE_413 " hdr Access-Control-Allow-Origin '*'\n");
+	/* Nothing in it means anything to HAProxy. */
+	has_page("http.allow_origin=a 'b' %[c] \\n $D #",
+		PAGE_413 " hdr Access-Control-Allow-Origin 'a '\\''b'\\'' %%[c] \\n $D #'\n");
+	has_page("http.allow_origin=*", " nosniff hdr Retry-After 1 hdr Access-Control-");
 }
 
 static void time_limits(void **state)
@@ -189,6 +223,7 @@ int main(void)
 		cmocka_unit_test(static_servers),
 		cmocka_unit_test(dns_servers),
 		cmocka_unit_test(buffers),
+		cmocka_unit_test(error_pages),
 		cmocka_unit_test(time_limits),
 	};
 
