@@ -298,7 +298,8 @@ def test_a_client_that_leaves_is_no_failure():
         return ok()
 
     with Front([answer]) as front:
-        for begun in (b"GET / HTTP/1.1\r\nHost: t\r\n\r\n", b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc"):
+        for begun in (b"GET / HTTP/1.1\r\nHost: t\r\n\r\n",
+                      b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc"):
             lines = len(log_lines(front, 0))
             requests = sum(int(row["stot"]) for row in front.servers())
             with front.connect() as sock:
