@@ -72,7 +72,6 @@ static void give_up_for_now(struct child *c, struct legacy *l)
 	restart_schedule(&c->restart, true, c->restart.spawned_us);
 	if (c->slot == CHILD_ADMIN)
 		return;
-	stats_set(&l->stats->slot[c->slot].retry_us, c->restart.start_us);
 	atomic_store(&l->stats->slot[c->slot].state, SLOT_WAITING);
 }
 
@@ -115,7 +114,6 @@ static void publish_death(
 	stats_set(&s->queue, 0);
 	stats_set(&s->lag_us, 0);
 	stats_set(&s->lag_due_us, 0);
-	stats_set(&s->retry_us, c->restart.start_us);
 	atomic_store(&s->state, l->stopping ? SLOT_UNUSED : SLOT_WAITING);
 }
 

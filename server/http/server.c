@@ -164,11 +164,8 @@ void http_server_close(struct http_server *s)
 int http_server_init(struct http_server *s, struct event_base *base, int listener,
 	struct stats_slot *stats, const struct http_server_options *options)
 {
-	*s = (struct http_server){.options = *options,
-		.base = base,
-		.stats = stats,
-		.listener = listener,
-		.now_us = clock_us()};
+	*s = (struct http_server){
+		.options = *options, .base = base, .stats = stats, .now_us = clock_us()};
 	TAILQ_INIT(&s->dead);
 	http_reply_init(&s->reply);
 	buffer_init(&s->head);

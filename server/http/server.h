@@ -33,7 +33,6 @@ struct http_server {
 	struct http_server_options options;
 	struct event_base *base;  /* borrowed */
 	struct stats_slot *stats; /* borrowed; this process is its writer */
-	int listener;		  /* borrowed */
 	struct event *accept_event, *resume_event;
 	bool accepting;	 /* accept_event is in the base */
 	bool draining;	 /* answers close their connections */

@@ -42,7 +42,7 @@ enum slot_state {
 	SLOT_STARTING, /* forked, not ready yet */
 	SLOT_READY,    /* takes work */
 	SLOT_DRAINING, /* finishes what it has */
-	SLOT_WAITING,  /* died; will be started again at `retry_us` */
+	SLOT_WAITING,  /* died; will be started again */
 };
 const char *slot_state_name(enum slot_state state);
 
@@ -53,7 +53,6 @@ struct stats_slot {
 	stats_counter spawned_us;		  /* when the living worker was forked */
 	stats_counter restarts;			  /* workers started here after the first one */
 	stats_counter dead_cpu_us;		  /* CPU time of workers that are gone */
-	stats_counter retry_us;			  /* when a SLOT_WAITING slot is started again */
 
 	/* SLOT_READY and SLOT_DRAINING by the worker, the others by the master. */
 

@@ -80,7 +80,7 @@ def test_every_counter_of_a_slot_is_shown(used_fleet):
     header = (ROOT / "server/stats/stats.h").read_text()
     slot = header[header.index("struct stats_slot {"):header.index("struct stats_region {")]
     names = [name.strip() for line in re.findall(r"stats_counter ([\w, ]+);", slot) for name in line.split(",")]
-    elsewhere = {"spawned_us", "dead_cpu_us", "retry_us", "ready_us", "idle_us", "idle_since_us", "lag_us",
+    elsewhere = {"spawned_us", "dead_cpu_us", "ready_us", "idle_us", "idle_since_us", "lag_us",
                  "lag_due_us"}  # in age_s, cpu_s, busy, loop_lag_ms
     status = used_fleet.status()
     shown = set(status["workers"][0])
