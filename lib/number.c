@@ -129,6 +129,32 @@ int number_parse_duration_us(int64_t *ret, const char *text, size_t len, int64_t
 	return store_in_range(ret, value, low, high);
 }
 
+int number_parse_real(double *ret, const char *text, size_t len, double low, double high)
+{
+	const bool negative = len > 0 && text[0] == '-';
+	int64_t whole = 0;
+	int64_t fraction;
+	size_t fraction_digits;
+	size_t at = negative;
+
+	const int digits = parse_digits(&whole, text, len, &at);
+	if (digits == -EINVAL || parse_fraction(&fraction, text, len, &at, &fraction_digits) < 0 ||
+		at != len)
+		return -EINVAL;
+	if (digits < 0)
+		return -ERANGE;
+	double scale = 1;
+	for (size_t i = 0; i < fraction_digits; i++)
+		scale *= 10;
+	double value = (double)whole + (double)fraction / scale;
+	if (negative)
+		value = -value;
+	if (value < low || value > high)
+		return -ERANGE;
+	*ret = value;
+	return 0;
+}
+
 int number_parse_size(int64_t *ret, const char *text, size_t len, int64_t low, int64_t high)
 {
 	static const struct unit units[] = {

@@ -20,6 +20,11 @@ int number_parse_int(int64_t *ret, const char *text, size_t len, int64_t low, in
 int number_parse_duration_us(int64_t *ret, const char *text, size_t len, int64_t low, int64_t high)
 	__attribute__((warn_unused_result));
 
+/* Digits with an optional fraction ("20", "0.95", "-1.5"); no exponent, no sign but '-', nothing like
+ * "nan" or "inf". Decimals beyond the ninth are not read. */
+int number_parse_real(double *ret, const char *text, size_t len, double low, double high)
+	__attribute__((warn_unused_result));
+
 /* "512", "512B", "16KiB", "1MiB", "2GiB" (1024s). In bytes. */
 int number_parse_size(int64_t *ret, const char *text, size_t len, int64_t low, int64_t high)
 	__attribute__((warn_unused_result));

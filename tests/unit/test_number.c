@@ -174,9 +174,52 @@ static void test_size(void **state)
 	CHECK_ALL(number_parse_size, limited, 2048, 4096);
 }
 
+static void test_real(void **state)
+{
+	static const struct {
+		const char *text;
+		int result;
+		double value;
+	} samples[] = {
+		{"0", 0, 0},
+		{"20", 0, 20},
+		{"0.95", 0, 0.95},
+		{"-1.5", 0, -1.5},
+		{"1.0000000000001", 0, 1},
+		{"100", 0, 100},
+		{"100.5", -ERANGE, 0},
+		{"-101", -ERANGE, 0},
+		{"99999999999999999999", -ERANGE, 0},
+		{"", -EINVAL, 0},
+		{"-", -EINVAL, 0},
+		{".5", -EINVAL, 0},
+		{"5.", -EINVAL, 0},
+		{"+5", -EINVAL, 0},
+		{"1e3", -EINVAL, 0},
+		{"nan", -EINVAL, 0},
+		{"inf", -EINVAL, 0},
+		{"0x10", -EINVAL, 0},
+		{" 1", -EINVAL, 0},
+		{"1 ", -EINVAL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+		double value = 7777;
+		const int result = number_parse_real(
+			&value, samples[i].text, strlen(samples[i].text), -100, 100);
+		const double expected = result == 0 ? samples[i].value : 7777;
+
+		if (result != samples[i].result || value < expected - 1e-9 ||
+			value > expected + 1e-9)
+			fail_msg("\"%s\": result %d, value %g", samples[i].text, result, value);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_real),
 		cmocka_unit_test(test_int),
 		cmocka_unit_test(test_int_range),
 		cmocka_unit_test(test_duration),
