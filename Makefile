@@ -4,8 +4,10 @@
 #   make check      all tests              make bench    against what a user would pick instead
 #   make lint       format and analysis    make fuzz     ten minutes of fuzzing a target
 #   make schema     after config/options.def was changed
-#   make bench-qr   the QR library alone   make install  DESTDIR= PREFIX=
-#   make format     by clang-format        make clean
+#   make bench-qr   the QR library alone   make bench-sim  the simulator alone
+#   make experiment measures how p99 grows with utilization (FULL=1: everything, about an hour)
+#   make prove-theory   the simulator against every exact figure (minutes)
+#   make install    DESTDIR= PREFIX=       make format     by clang-format        make clean
 #
 # V=1 shows the commands; SANITIZER=address|undefined|address,undefined|thread builds into a directory of its own;
 # WERROR=1 makes warnings errors; PYTEST= gives pytest further arguments.
@@ -20,7 +22,7 @@ Q := $(if $(filter 1,$(V)),,@)
 comma := ,
 BUILD ?= build$(if $(SANITIZER),/$(subst $(comma),-,$(SANITIZER)))
 
-PACKAGES_RUN := libevent_core libqrencode libpng zlib jansson
+PACKAGES_RUN := libevent_core libqrencode libpng zlib jansson libssl libcrypto
 PKG_CONFIG ?= pkg-config
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla -Wundef \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings $(if $(WERROR),-Werror)
@@ -34,23 +36,28 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANI
 LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES_RUN)) -lm
 INCLUDES = $(eval INCLUDES := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES_RUN)))$(INCLUDES)
 
-PROGRAMS := quernd quernctl quern-balancer
+PROGRAMS := quernd quernctl quern-balancer quern-bench
 MAIN_quernd := server/main.c
 MAIN_quernctl := server/ctl/main.c
 MAIN_quern-balancer := balancer/main.c
+MAIN_quern-bench := bench/main.c
 MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
 
 SOURCES := $(wildcard lib/*.c config/*.c server/*.c server/http/*.c server/routes/*.c server/qr/*.c \
-	server/stats/*.c server/ctl/*.c balancer/*.c)
+	server/stats/*.c server/ctl/*.c balancer/*.c bench/*.c bench/model/*.c bench/stat/*.c \
+	bench/load/*.c bench/sim/*.c bench/plan/*.c bench/fleet/*.c bench/sweep/*.c bench/report/*.c)
 PARTS := $(filter-out $(MAINS),$(SOURCES))
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-GENERATED := $(BUILD)/gen/balancer/haproxy_template.h
+# Texts that programs carry along: x.css is a header x_css.h with the constant x_css.
+REPORT_TEXTS := $(wildcard bench/report/*.gp bench/report/*.css bench/report/*.html bench/report/*.js)
+GENERATED := $(BUILD)/gen/balancer/haproxy_template.h \
+	$(foreach t,$(REPORT_TEXTS),$(BUILD)/gen/$(subst .,_,$(t)).h)
 
-.PHONY: all run check check-only lint format bench bench-qr fuzz install clean deps-run deps-check deps-bench \
-	schema unit-tests
+.PHONY: all run check check-only lint format bench bench-qr bench-sim prove-theory experiment fuzz install clean \
+	deps-run deps-check deps-bench deps-experiment schema unit-tests
 .DELETE_ON_ERROR:
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
@@ -67,7 +74,7 @@ check-only: all unit-tests
 
 unit-tests: $(UNIT_TESTS)
 
-deps-run deps-check deps-bench: deps-%:
+deps-run deps-check deps-bench deps-experiment: deps-%:
 	$(Q)tools/install-packages $*
 
 $(BUILD)/libquern.a: $(call object,$(PARTS))
@@ -91,6 +98,14 @@ $(BUILD)/gen/balancer/haproxy_template.h: balancer/haproxy.cfg.in tools/embed
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)tools/embed haproxy_template $< > $@
+
+define report_text
+$(BUILD)/gen/$(subst .,_,$(1)).h: $(1) tools/embed
+	@mkdir -p $$(@D)
+	@echo "  GEN   $$@"
+	$$(Q)tools/embed $(subst .,_,$(notdir $(1))) $$< > $$@
+endef
+$(foreach t,$(REPORT_TEXTS),$(eval $(call report_text,$(t))))
 
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a Makefile
 	@mkdir -p $(@D)
@@ -126,10 +141,27 @@ bench: deps-bench
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BUILD=$(BUILD) bench/peers/compare
 
-bench-qr: $(BUILD)/bench_qr
+# --- the lab: make experiment [FULL=1] [EXPERIMENT=DIR]; goes on where it was interrupted ---------------------------
+
+FULL ?=
+EXPERIMENT ?= $(BUILD)/experiment-$(if $(FULL),full,quick)
+EXPERIMENTS := saturation policies power-users average-lies
+experiment: deps-experiment
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)for name in $(EXPERIMENTS); do \
+		$(BUILD)/quern-bench sweep bench/experiments/$$name.json -o $(EXPERIMENT) $(if $(FULL),,--quick) || [ $$? = 3 ] || exit 1; \
+	done
+	$(Q)$(BUILD)/quern-bench report $(EXPERIMENT)
+
+# Programs that measure or prove one part: make bench-qr, bench-sim, prove-theory.
+bench-qr: $(BUILD)/speed/bench_qr
+bench-sim: $(BUILD)/speed/bench_sim
+prove-theory: $(BUILD)/speed/prove_theory
+bench-qr bench-sim prove-theory:
 	$<
 
-$(BUILD)/bench_qr: bench/qr/bench_qr.c $(BUILD)/libquern.a
+$(BUILD)/speed/%: bench/speed/%.c $(BUILD)/libquern.a
+	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -o $@ $^ $(LDFLAGS) -Wl,--as-needed $(LIBS)
 
