@@ -3,7 +3,8 @@
 
 FROM debian:bookworm-slim AS builder
 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-		gcc libc6-dev libevent-dev libjansson-dev libpng-dev libqrencode-dev make pkg-config zlib1g-dev \
+		gcc libc6-dev libevent-dev libjansson-dev libpng-dev libqrencode-dev libssl-dev make pkg-config \
+		zlib1g-dev \
 	&& rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .

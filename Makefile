@@ -45,7 +45,7 @@ MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
 
 SOURCES := $(wildcard lib/*.c config/*.c server/*.c server/http/*.c server/routes/*.c server/qr/*.c \
 	server/stats/*.c server/ctl/*.c balancer/*.c bench/*.c bench/model/*.c bench/stat/*.c \
-	bench/load/*.c bench/sim/*.c bench/plan/*.c bench/fleet/*.c bench/sweep/*.c bench/report/*.c)
+	bench/load/*.c bench/sim/*.c bench/plan/*.c bench/fleet/*.c bench/measure/*.c bench/sweep/*.c bench/report/*.c)
 PARTS := $(filter-out $(MAINS),$(SOURCES))
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 

@@ -168,6 +168,10 @@ static void put_server_options(const struct config *c, struct buffer *out)
 {
 	if (c->balancer_policy == POLICY_CENTRAL)
 		buffer_printf(out, " maxconn %lld", (long long)c->balancer_maxconn);
+	/* Draws hit a ring on which a server has one point for each unit of weight: with one point
+	 * each (the default), four servers were measured to get 19 to 29 % of the requests. */
+	if (c->balancer_policy == POLICY_RANDOM || c->balancer_policy == POLICY_RANDOM_2)
+		buffer_puts(out, " weight 256");
 	if (c->balancer_discovery == DISCOVERY_DNS)
 		buffer_puts(out, " slowstart 1s observe layer4 error-limit 1 on-error mark-down");
 }

@@ -1,10 +1,10 @@
 #include "bench/plan/verify.h"
 
 #include "bench/fleet/fleet.h"
+#include "bench/measure/calibrate.h"
+#include "bench/measure/measure.h"
 #include "bench/plan/service_quantile.h"
 #include "bench/sim/sim.h"
-#include "bench/sweep/calibrate.h"
-#include "bench/sweep/measure.h"
 
 #include <errno.h>
 #include <math.h>

@@ -10,7 +10,10 @@ import pytest
 from fleet import BUILD, clean_environment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Those that read the configuration.
 PROGRAMS = {"quernd": "quernd.8", "quernctl": "quernctl.1", "quern-balancer": "quern-balancer.8"}
+MANUALS = PROGRAMS | {"quern-bench": "quern-bench.1"}
+BENCH_COMMANDS = ("load", "sweep", "simulate", "plan", "report", "compare")
 
 
 def read(name):
@@ -19,13 +22,13 @@ def read(name):
 
 def manual(program):
     """The man page as text: mandoc is not everywhere, so only the roff is undone that matters here."""
-    text = read(f"docs/man/{PROGRAMS[program]}")
+    text = read(f"docs/man/{MANUALS[program]}")
     text = re.sub(r"Fl ([a-zA-Z]) , (Fl )?-", r"Fl \1 , Fl -", text)
     return re.sub(r"Fl -([a-z])", r"--\1", text).replace("Fl ", "-")
 
 
-def help_of(program):
-    return subprocess.run([BUILD / program, "--help"], env=clean_environment(), capture_output=True, text=True,
+def help_of(program, *command):
+    return subprocess.run([BUILD / program, *command, "--help"], env=clean_environment(), capture_output=True, text=True,
                           check=True).stdout
 
 
@@ -67,6 +70,37 @@ def test_exit_codes_are_in_the_manual(program):
         assert f".It {code}\n" in status
     help_text = help_of(program)
     assert re.search(r"[Ee]xit (codes|status): 0 done, 1 failed, 2 wrong usage or configuration", help_text)
+
+
+def bench_section(command):
+    """What quern-bench's manual says of one subcommand: the subsection of its name."""
+    return re.split(r"^\.S[sh] ", manual("quern-bench").split(f".Ss {command}\n")[1], flags=re.MULTILINE)[0]
+
+
+def long_options(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - {"--help", "--version"}
+
+
+@pytest.mark.parametrize("command", BENCH_COMMANDS)
+def test_every_option_of_the_lab_is_in_its_manual_and_real(command):
+    in_help = set(re.findall(r"^  (--[a-z][a-z-]*)", help_of("quern-bench", command), re.MULTILINE))
+    assert in_help
+    described = long_options("\n".join(re.findall(r"^\.It (.*)", bench_section(command), re.MULTILINE)))
+    assert described == in_help
+
+
+def test_the_lab_documents_all_its_commands_and_exit_codes():
+    assert set(re.findall(r"^  ([a-z]+) ", help_of("quern-bench"), re.MULTILINE)) == set(BENCH_COMMANDS)
+    status = manual("quern-bench").split(".Sh EXIT STATUS")[1].split(".Sh")[0]
+    codes = re.search(r"enum bench_exit \{(.*?)\}", read("bench/cli.h"), re.DOTALL)[1].count("BENCH_") - 1
+    assert re.findall(r"^\.It (\d)", status, re.MULTILINE) == [str(code) for code in range(codes)]
+
+
+def test_every_experiment_is_documented():
+    names = [path.stem for path in (ROOT / "bench/experiments").glob("*.json")]
+    assert len(names) >= 5
+    for name in names:
+        assert f"`{name}`" in read("docs/lab.md"), name
 
 
 def test_every_signal_of_the_master_is_in_the_manual():

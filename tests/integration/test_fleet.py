@@ -112,6 +112,18 @@ def test_every_policy_uses_every_worker(policy):
         assert sum(counts) == 30 and min(counts) > 0
 
 
+def test_random_draws_are_even():
+    """HAProxy draws from a ring; with few points on it some workers would get half as much again as others."""
+    with Fleet({"workers.count": 4, "balancer.policy": "random"}, balancer=True) as fleet:
+        client = Client(fleet)
+        for _ in range(4000):
+            client.ask(b"A")
+        assert client.good == 4000, client.bad
+        counts = [w["requests"] for w in fleet.status()["workers"]]
+        # 1,000 each, standard deviation 27, and up to 3 % for the ring itself.
+        assert all(860 <= count <= 1140 for count in counts), counts
+
+
 def test_central_gives_each_worker_one_request_at_a_time():
     """maxconn 1: what waits, waits in HAProxy, and goes to the first worker that is free."""
     with Fleet({"workers.count": 2, "balancer.policy": "central", "lab.enabled": True}, balancer=True) as fleet:

@@ -1,0 +1,41 @@
+/*
+ * A fleet for an experiment: quernd (and HAProxy, unless the policy is `shared`) started on free ports of 127.0.0.1 in a session of
+ * their own, with lab.enabled, from the programs beside this one (or on PATH), configuration and logs in a scratch directory.
+ * Both end when this process does (PR_SET_PDEATHSIG), and fleet_stop() leaves nothing behind.
+ */
+#ifndef QUERN_BENCH_FLEET_FLEET_H
+#define QUERN_BENCH_FLEET_FLEET_H
+
+#include "bench/model/policy.h"
+#include "lib/buffer.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct fleet_options {
+	struct policy
+		policy; /* random(d) with d > 2 is refused with -EINVAL: quernd has no such policy */
+	unsigned workers;
+	const char *cpus_workers;  /* "1" or "1,2": where quernd may run; NULL: anywhere */
+	const char *cpus_balancer; /* NULL: anywhere */
+};
+
+struct fleet; /* opaque */
+
+/* Waits until every worker takes work through HAProxy. 0, or -errno with a sentence in error (with the end of the log, where a
+ * program has died). */
+int fleet_start(struct fleet **ret, const struct fleet_options *o, struct buffer *error)
+	__attribute__((warn_unused_result));
+
+/* SIGTERM, then SIGKILL after a bound; frees. */
+void fleet_stop(struct fleet *f);
+
+const char *fleet_url(const struct fleet *f);	/* "http://127.0.0.1:12345" */
+const char *fleet_admin(const struct fleet *f); /* "127.0.0.1:12346" */
+pid_t fleet_haproxy_pid(const struct fleet *f); /* 0: none */
+unsigned fleet_workers(const struct fleet *f);
+
+/* 0; -ECHILD with a sentence and the end of its log, if one of the programs has died. */
+int fleet_check(struct fleet *f, struct buffer *error) __attribute__((warn_unused_result));
+
+#endif
