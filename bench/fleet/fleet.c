@@ -1,5 +1,6 @@
 #include "bench/fleet/fleet.h"
 
+#include "bench/fleet/awake.h"
 #include "bench/fleet/fetch.h"
 #include "bench/fleet/ports.h"
 #include "bench/fleet/process.h"
@@ -32,6 +33,7 @@ struct fleet {
 	char url[ADDRESS_BYTES + 8];
 	char front[ADDRESS_BYTES], admin[ADDRESS_BYTES], stats[ADDRESS_BYTES];
 	pid_t quernd, haproxy; /* 0: not started */
+	struct awake awake;
 };
 
 static const char *const scratch_files[] = {
@@ -355,6 +357,7 @@ int fleet_start(struct fleet **ret, const struct fleet_options *o, struct buffer
 	}
 	/* Borrowed for the call only. */
 	f->options.cpus_workers = f->options.cpus_balancer = NULL;
+	awake_start(&f->awake);
 	*ret = f;
 	return 0;
 }
@@ -363,6 +366,7 @@ void fleet_stop(struct fleet *f)
 {
 	if (!f)
 		return;
+	awake_stop(&f->awake);
 	end_programs(f);
 	if (f->scratch[0]) {
 		remove_files(f);
@@ -378,14 +382,9 @@ const char *fleet_url(const struct fleet *f)
 	return f->url;
 }
 
-const char *fleet_admin(const struct fleet *f)
+void fleet_watch(const struct fleet *f, struct watch *ret)
 {
-	return f->admin;
-}
-
-pid_t fleet_haproxy_pid(const struct fleet *f)
-{
-	return f->haproxy;
+	*ret = (struct watch){.admin = f->admin, .balancer = f->haproxy, .awake = &f->awake};
 }
 
 unsigned fleet_workers(const struct fleet *f)

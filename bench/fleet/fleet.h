@@ -1,11 +1,12 @@
 /*
  * A fleet for an experiment: quernd (and HAProxy, unless the policy is `shared`) started on free ports of 127.0.0.1 in a session of
  * their own, with lab.enabled, from the programs beside this one (or on PATH), configuration and logs in a scratch directory.
- * Both end when this process does (PR_SET_PDEATHSIG), and fleet_stop() leaves nothing behind.
+ * CPUs are kept awake meanwhile (awake.h). All end when this process does (PR_SET_PDEATHSIG), and fleet_stop() leaves nothing behind.
  */
 #ifndef QUERN_BENCH_FLEET_FLEET_H
 #define QUERN_BENCH_FLEET_FLEET_H
 
+#include "bench/fleet/watch.h"
 #include "bench/model/policy.h"
 #include "lib/buffer.h"
 
@@ -30,9 +31,9 @@ int fleet_start(struct fleet **ret, const struct fleet_options *o, struct buffer
 /* SIGTERM, then SIGKILL after a bound; frees. */
 void fleet_stop(struct fleet *f);
 
-const char *fleet_url(const struct fleet *f);	/* "http://127.0.0.1:12345" */
-const char *fleet_admin(const struct fleet *f); /* "127.0.0.1:12346" */
-pid_t fleet_haproxy_pid(const struct fleet *f); /* 0: none */
+const char *fleet_url(const struct fleet *f); /* "http://127.0.0.1:12345" */
+/* How to look at it; valid as long as the fleet. */
+void fleet_watch(const struct fleet *f, struct watch *ret);
 unsigned fleet_workers(const struct fleet *f);
 
 /* 0; -ECHILD with a sentence and the end of its log, if one of the programs has died. */

@@ -107,6 +107,8 @@ int watch_look(const struct watch *w, struct watch_look *ret, struct buffer *err
 		return result;
 	if (w->balancer)
 		ret->balancer_cpu_us = clock_cpu_of_us(w->balancer);
+	if (w->awake)
+		ret->awake_cpu_us = awake_cpu_us(w->awake);
 	ret->own_cpu_us = own_cpu_us();
 	ret->told_idle = w->admin != NULL;
 	return look_at_machine(ret, error);
@@ -154,7 +156,10 @@ void watch_between(const struct watch_look *a, const struct watch_look *b, struc
 	}
 	ret->balancer = since(b->balancer_cpu_us, a->balancer_cpu_us) / wall_us;
 	ret->own = since(b->own_cpu_us, a->own_cpu_us) / wall_us;
-	const double idle = since(b->machine_idle_us, a->machine_idle_us) / wall_us;
+	/* What only keeps CPUs awake is in nobody's way. */
+	const double idle = (since(b->machine_idle_us, a->machine_idle_us) +
+				    since(b->awake_cpu_us, a->awake_cpu_us)) /
+			    wall_us;
 	const double steal = since(b->machine_steal_us, a->machine_steal_us) / wall_us;
 	ret->machine_idle = idle / cpus < 1 ? idle / cpus : 1;
 	ret->machine_steal = steal / cpus;

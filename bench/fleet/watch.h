@@ -6,6 +6,7 @@
 #ifndef QUERN_BENCH_FLEET_WATCH_H
 #define QUERN_BENCH_FLEET_WATCH_H
 
+#include "bench/fleet/awake.h"
 #include "lib/buffer.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct watch_look {
 	struct watch_worker worker[WATCH_WORKERS_MOST];
 	uint64_t balancer_cpu_us;
 	uint64_t own_cpu_us;
+	uint64_t awake_cpu_us;
 	uint64_t
 		machine_idle_us; /* sum over CPUs, /proc/stat (10 ms steps; over seconds that is enough) */
 	uint64_t machine_steal_us;
@@ -40,7 +42,8 @@ struct watch {
 	const char *admin; /* HOST:PORT; NULL: none */
 	const pid_t *pids; /* of the workers, where there is no admin address */
 	unsigned pid_count;
-	pid_t balancer; /* 0: none */
+	pid_t balancer;		   /* 0: none */
+	const struct awake *awake; /* counts as idle; NULL: none */
 };
 
 /* One look. 0, or -errno with a sentence. */

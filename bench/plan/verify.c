@@ -125,8 +125,7 @@ static int bring_up(struct run *r, struct buffer *error)
 	if (failed == 0)
 		failed = target_parse(&r->target, fleet_url(r->fleet), error);
 	if (failed == 0)
-		r->watch = (struct watch){
-			.admin = fleet_admin(r->fleet), .balancer = fleet_haproxy_pid(r->fleet)};
+		fleet_watch(r->fleet, &r->watch);
 	return failed;
 }
 

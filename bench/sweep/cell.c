@@ -88,8 +88,7 @@ static int bring_up(struct run *run, struct buffer *error)
 	if (result < 0)
 		return result;
 	run->target = &run->own_target;
-	run->watch = (struct watch){
-		.admin = fleet_admin(run->fleet), .balancer = fleet_haproxy_pid(run->fleet)};
+	fleet_watch(run->fleet, &run->watch);
 	return real && run->o->cpus_rest ? move_to(run, run->o->cpus_rest, error) : 0;
 }
 
