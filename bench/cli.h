@@ -1,6 +1,6 @@
 /*
- * Command lines of quern-bench's subcommands: long options from one table, from which --help comes as well; numbers with
- * units; how wrong usage is told; exit codes.
+ * Command lines of quern-bench's subcommands: long options from one table, from which --help comes
+ * as well; numbers with units; how wrong usage is told; exit codes.
  */
 #ifndef QUERN_BENCH_CLI_H
 #define QUERN_BENCH_CLI_H
@@ -49,8 +49,10 @@ void cli_begin(struct cli *c, int argc, char **argv);
 /* The index of the next option (with its value), or one of the above. "--rate 5" and "--rate=5". */
 int cli_next(struct cli *c, const char **ret_value);
 
-/* Each says what is wrong, naming the option and the value and what is allowed, and returns BENCH_USAGE, or returns
- * BENCH_GO_ON with *ret filled. */
+/*
+ * Each says what is wrong, naming the option and the value and what is allowed, and returns
+ * BENCH_USAGE, or returns BENCH_GO_ON with *ret filled.
+ */
 int cli_rate(const struct cli *c, const char *option, const char *value,
 	double *ret); /* > 0, at most 10 million, per second */
 int cli_real(const struct cli *c, const char *option, const char *value, double low, double high,

@@ -1,4 +1,7 @@
-/* The subcommands. argv[0] is the subcommand's own name; each returns an enum bench_exit and has said whatever went wrong. */
+/*
+ * The subcommands. argv[0] is the subcommand's own name; each returns an enum bench_exit and has
+ * said whatever went wrong.
+ */
 #ifndef QUERN_BENCH_COMMANDS_H
 #define QUERN_BENCH_COMMANDS_H
 

@@ -1,4 +1,7 @@
-/* Latencies as every subcommand shows them: {"mean", "p50", "p90", "p95", "p99", "p999", "max"} in ms, and a table. */
+/*
+ * Latencies as every subcommand shows them: {"mean", "p50", "p90", "p95", "p99", "p999", "max"} in
+ * ms, and a table.
+ */
 #ifndef QUERN_BENCH_LATENCY_H
 #define QUERN_BENCH_LATENCY_H
 
@@ -6,7 +9,10 @@
 
 #include <jansson.h>
 
-/* With "mean_interval", "p50_interval", "p95_interval", "p99_interval": [low, high] where known. All null when empty. */
+/*
+ * With "mean_interval", "p50_interval", "p95_interval", "p99_interval": [low, high] where known.
+ * All null when empty.
+ */
 json_t *latency_json(const struct batches *b);
 
 /* Without intervals. */

@@ -65,6 +65,33 @@ done:
 	return error;
 }
 
+/* Where it would be made, or made beside and renamed. */
+static int check_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder =
+		slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+	const int error = !folder ? -ENOMEM : access(folder, W_OK | X_OK) != 0 ? -errno : 0;
+
+	free(folder);
+	return error;
+}
+
+int output_check(const char *path)
+{
+	struct stat status;
+
+	if (strcmp(path, "-") == 0)
+		return 0;
+	if (stat(path, &status) != 0)
+		return errno == ENOENT ? check_folder(path) : -errno;
+	if (S_ISDIR(status.st_mode))
+		return -EISDIR;
+	if (access(path, W_OK) != 0)
+		return -errno;
+	return S_ISREG(status.st_mode) ? check_folder(path) : 0;
+}
+
 int output_text(const char *path, const struct buffer *text)
 {
 	struct stat status;

@@ -1,6 +1,6 @@
 /*
- * A line on the terminal that is written anew in place, and being interrupted. Nothing is shown where
- * standard error is no terminal.
+ * A line on the terminal that is written anew in place, and being interrupted. Nothing is shown
+ * where standard error is no terminal.
  */
 #ifndef QUERN_BENCH_PROGRESS_H
 #define QUERN_BENCH_PROGRESS_H
@@ -14,8 +14,8 @@ void progress_show(const char *format, ...) __attribute__((format(printf, 1, 2))
 void progress_clear(void);
 
 /*
- * From the first call on SIGINT and SIGTERM set what this points to, and the second one of them ends
- * the process as usual.
+ * From the first call on SIGINT and SIGTERM set what this points to, and the second one of them
+ * ends the process as usual.
  */
 const volatile sig_atomic_t *progress_stop(void);
 

@@ -3,6 +3,8 @@
 #include "lib/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -10,18 +12,35 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void spin(size_t cpu, pid_t parent)
+/* The CPUs that have no thread yet: each thread takes one away. */
+static cpu_set_t left;
+static pthread_mutex_t left_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static cpu_set_t take_one(void)
+{
+	cpu_set_t one;
+	size_t cpu = 0;
+
+	CPU_ZERO(&one);
+	(void)pthread_mutex_lock(&left_lock);
+	while (cpu < CPU_SETSIZE - 1 && !CPU_ISSET(cpu, &left))
+		cpu++;
+	CPU_CLR(cpu, &left);
+	(void)pthread_mutex_unlock(&left_lock);
+	CPU_SET(cpu, &one);
+	return one;
+}
+
+/* Without SCHED_IDLE it would be in everybody's way: then rather not. */
+static void *spin(void *unused)
 {
 	const struct sched_param lowest = {.sched_priority = 0};
-	cpu_set_t set;
+	const cpu_set_t one = take_one();
 
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	/* Without SCHED_IDLE it would be in everybody's way. The parent may have gone before prctl(). */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
-		sched_setaffinity(0, sizeof set, &set) != 0 ||
+	(void)unused;
+	if (sched_setaffinity(0, sizeof one, &one) != 0 ||
 		sched_setscheduler(0, SCHED_IDLE, &lowest) != 0)
-		_exit(1);
+		return NULL;
 	for (;;) {
 #if defined(__x86_64__) || defined(__i386__)
 		__builtin_ia32_pause();
@@ -31,41 +50,59 @@ static _Noreturn void spin(size_t cpu, pid_t parent)
 	}
 }
 
+/*
+ * The kernel divides CPUs among sessions first (sched(7), autogroup), and there a session of nothing
+ * but SCHED_IDLE threads counts as much as any other: a worker that computes would get half of its
+ * CPU. So this has a session of its own with the least share there is. The file is missing where there
+ * are no such groups.
+ */
+static int step_back(void)
+{
+	if (setsid() < 0)
+		return -errno;
+	const int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	const int result = write(fd, "19", 2) == 2 ? 0 : -errno;
+	(void)close(fd);
+	return result;
+}
+
+static _Noreturn void run(pid_t parent)
+{
+	pthread_t thread;
+
+	/* The parent may have gone before prctl(). */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || step_back() < 0 ||
+		sched_getaffinity(0, sizeof left, &left) != 0)
+		_exit(1);
+	for (int i = CPU_COUNT(&left); i > 0; i--)
+		(void)pthread_create(&thread, NULL, spin, NULL);
+	for (;;)
+		(void)pause();
+}
+
 void awake_start(struct awake *ret)
 {
 	const pid_t parent = getpid();
-	cpu_set_t set;
+	const pid_t pid = fork();
 
-	ret->count = 0;
-	if (sched_getaffinity(0, sizeof set, &set) != 0)
-		return;
-	for (size_t cpu = 0; cpu < CPU_SETSIZE && ret->count < AWAKE_MOST; cpu++) {
-		if (!CPU_ISSET(cpu, &set))
-			continue;
-		const pid_t pid = fork();
-
-		if (pid == 0)
-			spin(cpu, parent);
-		if (pid > 0)
-			ret->pid[ret->count++] = pid;
-	}
+	if (pid == 0)
+		run(parent);
+	ret->pid = pid > 0 ? pid : 0;
 }
 
 void awake_stop(struct awake *a)
 {
-	for (unsigned i = 0; i < a->count; i++)
-		(void)kill(a->pid[i], SIGKILL);
-	for (unsigned i = 0; i < a->count; i++)
-		while (waitpid(a->pid[i], NULL, 0) < 0 && errno == EINTR)
-			continue;
-	a->count = 0;
+	if (a->pid == 0)
+		return;
+	(void)kill(a->pid, SIGKILL);
+	while (waitpid(a->pid, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	a->pid = 0;
 }
 
 uint64_t awake_cpu_us(const struct awake *a)
 {
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < a->count; i++)
-		sum += clock_cpu_of_us(a->pid[i]);
-	return sum;
+	return a->pid ? clock_cpu_of_us(a->pid) : 0;
 }

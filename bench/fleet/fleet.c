@@ -2,6 +2,7 @@
 
 #include "bench/fleet/awake.h"
 #include "bench/fleet/fetch.h"
+#include "bench/fleet/fleet_config.h"
 #include "bench/fleet/ports.h"
 #include "bench/fleet/process.h"
 #include "bench/fleet/ready.h"
@@ -48,49 +49,7 @@ static char *path_of(const struct fleet *f, const char *name, char text[PATH_BYT
 	return text;
 }
 
-static bool has_balancer(const struct fleet *f)
-{
-	return f->options.policy.kind != POLICY_SHARED;
-}
-
 /* --- configuration --------------------------------------------------------------------------------------------- */
-
-/* balancer.policy; NULL where quernd has no such policy. */
-static const char *policy_word(const struct policy *p)
-{
-	switch (p->kind) {
-	case POLICY_RR:
-	case POLICY_SHARED: /* has no balancer, so any word will do */
-		return "roundrobin";
-	case POLICY_LEAST:
-		return "leastconn";
-	case POLICY_CENTRAL_OF:
-		return "central";
-	case POLICY_RANDOM_OF:
-		return p->parameter == 1 ? "random" : p->parameter == 2 ? "random(2)" : NULL;
-	}
-	return NULL;
-}
-
-/*
- * Limits so large that no burst meets them: a request that is shed would be missing from the tail. limits.queue_ms is at its
- * highest, and HAProxy waits longer than that.
- */
-static json_t *configuration(const struct fleet *f, unsigned base_port)
-{
-	const struct policy *p = &f->options.policy;
-	const int workers = (int)f->options.workers;
-	const bool central = p->kind == POLICY_CENTRAL_OF;
-
-	return json_pack("{s:{s:i, s:i, s:i, s:i}, s:{s:s}, s:{s:s, s:s, s:s, s:s, s:i, s:i},"
-			 " s:{s:i, s:i, s:i, s:i, s:i}, s:{s:b}}",
-		"workers", "count", workers, "max", workers, "base_port", (int)base_port,
-		"drain_ms", 1000, "admin", "address", f->admin, "balancer", "kind",
-		has_balancer(f) ? "haproxy" : "none", "listen", f->front, "stats", f->stats,
-		"policy", policy_word(p), "maxconn", central ? (int)p->parameter : 1, "timeout_ms",
-		120000, "limits", "queue", 1000000, "queue_ms", 60000, "client_ms", 600000,
-		"idle_ms", 600000, "connections", 10000, "lab", "enabled", 1);
-}
 
 /* Chooses addresses and writes quern.json. */
 static int configure(struct fleet *f, struct buffer *error)
@@ -108,7 +67,8 @@ static int configure(struct fleet *f, struct buffer *error)
 	(void)snprintf(f->admin, sizeof f->admin, "127.0.0.1:%u", first + 1u);
 	(void)snprintf(f->stats, sizeof f->stats, "127.0.0.1:%u", first + 2u);
 	(void)snprintf(f->url, sizeof f->url, "http://%s", f->front);
-	json_t *object = configuration(f, first + 3u);
+	const struct fleet_addresses addresses = {f->front, f->admin, f->stats, first + 3u};
+	json_t *object = fleet_config(&f->options, &addresses);
 	result = object ? output_json(path_of(f, "quern.json", path), object) : -ENOMEM;
 	json_decref(object);
 	if (result < 0)
@@ -235,6 +195,11 @@ static int await_count(struct fleet *f, const char *address, const char *path,
 		result = fleet_check(f, error);
 		if (result < 0)
 			break;
+		if (f->options.stop && *f->options.stop) {
+			buffer_puts(error, "interrupted");
+			result = -EINTR;
+			break;
+		}
 		if (fetch_page(address, path, PAGE_MS, &page, &ignored) == 0 && count(&page) >= 0)
 			found = count(&page);
 		if (found == (int)f->options.workers)
@@ -261,7 +226,7 @@ static int start_once(struct fleet *f, struct buffer *error)
 		result = start_quernd(f, error);
 	if (result == 0)
 		result = await_count(f, f->admin, "/status.json", ready_workers, error);
-	if (result < 0 || !has_balancer(f))
+	if (result < 0 || !fleet_config_has_balancer(&f->options.policy))
 		return result;
 	result = render(f, error);
 	if (result == 0)
@@ -309,7 +274,7 @@ static int check_options(const struct fleet_options *o, struct buffer *error)
 {
 	char text[POLICY_TEXT_BYTES];
 
-	if (!policy_word(&o->policy)) {
+	if (!fleet_config_policy(&o->policy)) {
 		buffer_printf(error,
 			"a fleet cannot run policy %s; allowed: roundrobin, random, "
 			"random(2), leastconn, central(m), shared",
@@ -345,8 +310,10 @@ int fleet_start(struct fleet **ret, const struct fleet_options *o, struct buffer
 	if (result < 0)
 		return result;
 	struct fleet *f = calloc(1, sizeof *f);
-	if (!f)
+	if (!f) {
+		buffer_puts(error, "no memory is left");
 		return -ENOMEM;
+	}
 	f->options = *o;
 	result = make_scratch(f, error);
 	if (result == 0)
@@ -357,6 +324,7 @@ int fleet_start(struct fleet **ret, const struct fleet_options *o, struct buffer
 	}
 	/* Borrowed for the call only. */
 	f->options.cpus_workers = f->options.cpus_balancer = NULL;
+	f->options.stop = NULL;
 	awake_start(&f->awake);
 	*ret = f;
 	return 0;

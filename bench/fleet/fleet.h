@@ -1,7 +1,9 @@
 /*
- * A fleet for an experiment: quernd (and HAProxy, unless the policy is `shared`) started on free ports of 127.0.0.1 in a session of
- * their own, with lab.enabled, from the programs beside this one (or on PATH), configuration and logs in a scratch directory.
- * CPUs are kept awake meanwhile (awake.h). All end when this process does (PR_SET_PDEATHSIG), and fleet_stop() leaves nothing behind.
+ * A fleet for an experiment: quernd (and HAProxy, unless the policy is `shared`) started on free
+ * ports of 127.0.0.1 in a session of their own, with lab.enabled, from the programs beside this one
+ * (or on PATH), configuration and logs in a scratch directory. CPUs are kept awake meanwhile
+ * (awake.h). All end when this process does (PR_SET_PDEATHSIG), and fleet_stop() leaves nothing
+ * behind.
  */
 #ifndef QUERN_BENCH_FLEET_FLEET_H
 #define QUERN_BENCH_FLEET_FLEET_H
@@ -10,6 +12,7 @@
 #include "bench/model/policy.h"
 #include "lib/buffer.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,14 +20,17 @@ struct fleet_options {
 	struct policy
 		policy; /* random(d) with d > 2 is refused with -EINVAL: quernd has no such policy */
 	unsigned workers;
-	const char *cpus_workers;  /* "1" or "1,2": where quernd may run; NULL: anywhere */
-	const char *cpus_balancer; /* NULL: anywhere */
+	const char *cpus_workers;	   /* "1" or "1,2": where quernd may run; NULL: anywhere */
+	const char *cpus_balancer;	   /* NULL: anywhere */
+	const volatile sig_atomic_t *stop; /* ends the wait for it to start; NULL: none */
 };
 
 struct fleet; /* opaque */
 
-/* Waits until every worker takes work through HAProxy. 0, or -errno with a sentence in error (with the end of the log, where a
- * program has died). */
+/*
+ * Waits until every worker takes work through HAProxy. 0; -EINTR by stop; -errno; each with a
+ * sentence in error (with the end of the log, where a program has died).
+ */
 int fleet_start(struct fleet **ret, const struct fleet_options *o, struct buffer *error)
 	__attribute__((warn_unused_result));
 

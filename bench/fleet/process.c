@@ -172,8 +172,9 @@ static int fork_and_exec(pid_t *ret, char *const *argv, char *const *environment
 	(void)close(report[0]);
 	if (result == 0)
 		*ret = pid;
-	else if (pid > 0)
-		(void)waitpid(pid, NULL, 0);
+	else
+		while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			continue;
 	return result;
 }
 

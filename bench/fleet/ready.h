@@ -9,7 +9,10 @@
 /* How many workers are ready, from /status.json; -EPROTO for anything else. */
 int ready_workers(const struct buffer *status_json);
 
-/* How many of HAProxy's servers of the backend "workers" are up, from /stats;csv; -EPROTO for anything else. */
+/*
+ * How many of HAProxy's servers of the backend "workers" are up, from /stats;csv; -EPROTO for
+ * anything else.
+ */
 int ready_servers(const struct buffer *csv);
 
 #endif

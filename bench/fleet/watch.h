@@ -1,7 +1,8 @@
 /*
- * How busy things are, from outside: differences between two looks. A fleet of Quern's tells the busy time by its admin address
- * (/metrics: quern_worker_idle_seconds_total), others by their processes' CPU time; /proc/PID/stat's 10 ms are too coarse, so CPU time comes
- * from the process's CPU clock.
+ * How busy things are, from outside: differences between two looks. A fleet of Quern's tells the
+ * busy time by its admin address (/metrics: quern_worker_idle_seconds_total), others by their
+ * processes' CPU time; /proc/PID/stat's 10 ms are too coarse, so CPU time comes from the process's
+ * CPU clock.
  */
 #ifndef QUERN_BENCH_FLEET_WATCH_H
 #define QUERN_BENCH_FLEET_WATCH_H

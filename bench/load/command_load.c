@@ -72,19 +72,10 @@ static int open_mix(struct session *s, struct buffer *error)
 /* Told before a load is sent, rather than after. */
 static int check_place(struct session *s, const char *path)
 {
-	if (!path || strcmp(path, "-") == 0 || access(path, W_OK) == 0)
-		return BENCH_GO_ON;
-	if (errno == ENOENT) {
-		const char *slash = strrchr(path, '/');
-		char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path))
-				     : strdup(".");
-		const int found = folder ? access(folder, W_OK | X_OK) : -1;
+	const int error = path ? output_check(path) : 0;
 
-		free(folder);
-		if (found == 0)
-			return BENCH_GO_ON;
-	}
-	return cli_fail(&s->cli, "cannot write %s: %s", path, strerror(errno));
+	return error == 0 ? BENCH_GO_ON
+			  : cli_fail(&s->cli, "cannot write %s: %s", path, strerror(-error));
 }
 
 static int open_record(struct session *s)

@@ -23,7 +23,10 @@ struct load_settings {
 	bool realtime, insecure;
 };
 
-/* c is filled in for messages that come later. BENCH_GO_ON, or the exit code; whatever was wrong has been said. */
+/*
+ * c is filled in for messages that come later. BENCH_GO_ON, or the exit code; whatever was wrong
+ * has been said.
+ */
 int load_settings_parse(struct load_settings *ret, struct cli *c, int argc, char **argv);
 
 /* Some output goes to standard output, which holds nothing else then. */

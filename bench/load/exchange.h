@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A live request that is due: goes out at once if a connection is idle, and otherwise waits behind the others. */
+/*
+ * A live request that is due: goes out at once if a connection is idle, and otherwise waits behind
+ * the others.
+ */
 void exchange_submit(struct engine *e, struct request *r, double now_us);
 
 /* What epoll said of a connection. */

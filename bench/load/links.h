@@ -1,4 +1,6 @@
-/* Doubly linked lists through their members: a member is in at most one list by each of its links. */
+/*
+ * Doubly linked lists through their members: a member is in at most one list by each of its links.
+ */
 #ifndef QUERN_BENCH_LOAD_LINKS_H
 #define QUERN_BENCH_LOAD_LINKS_H
 

@@ -1,9 +1,11 @@
 /*
- * An open-loop load: requests are sent when the arrival process says so, whatever became of the ones before. Single-threaded,
- * epoll, pacing by absolute times. When the keep-alive pool is at its bound and no connection is free, an intended send waits
- * in order and is counted; none is ever left out. Latency counts from the intended send.
+ * An open-loop load: requests are sent when the arrival process says so, whatever became of the
+ * ones before. Single-threaded, epoll, pacing by absolute times. When the keep-alive pool is at its
+ * bound and no connection is free, an intended send waits in order and is counted; none is ever
+ * left out. Latency counts from the intended send.
  *
- * The generator only produces samples: what is made of them is the caller's business (`sink`). It never logs.
+ * The generator only produces samples: what is made of them is the caller's business (`sink`). It
+ * never logs.
  */
 #ifndef QUERN_BENCH_LOAD_LOAD_H
 #define QUERN_BENCH_LOAD_LOAD_H
@@ -35,12 +37,16 @@ struct load_options {
 	/* Each measured request once, in the order in which they ended. */
 	void (*sink)(void *own, const struct sample *s);
 	/*
-	 * About four times a second, warm-up included, with the time since the start of the run; true ends it now (narrow enough):
-	 * nothing more is sent, what is under way is waited for. NULL: not called.
+	 * About four times a second, warm-up included, with the time since the start of the run;
+	 * true ends it now (narrow enough): nothing more is sent, what is under way is waited for.
+	 * NULL: not called.
 	 */
 	bool (*tick)(void *own, double elapsed_us);
 	void *own;
-	/* Set by a signal handler: the run is broken off, what is under way becomes SAMPLE_UNFINISHED. NULL: none. */
+	/*
+	 * Set by a signal handler: the run is broken off, what is under way becomes
+	 * SAMPLE_UNFINISHED. NULL: none.
+	 */
 	const volatile sig_atomic_t *stop;
 };
 
@@ -61,14 +67,16 @@ struct load_totals {
 };
 
 /*
- * Runs the whole load. 0: totals are filled, whatever the server did (its failures are samples). Otherwise -errno with a
- * sentence in error: nothing was measured because the run could not begin (no epoll, no memory, -EPERM for realtime; or
- * -ECONNREFUSED, -ETIMEDOUT, -EPROTO (TLS)...: the very first connection, tried before the first send, failed; -EINTR: *stop came
- * before it), or the generator ran out of memory half-way. For the time of the run SIGPIPE is ignored, and the soft limit of
- * descriptors is the hard one; without free descriptors the pool stays as large as it is. Connections that the server
- * closes between requests are not errors: the pool opens others; a request that was sent on a connection that had been idle
- * and that ended without a byte of answer is sent once more on a new one (as every HTTP client does, RFC 9112 9.3.1; only
- * methods GET and HEAD).
+ * Runs the whole load. 0: totals are filled, whatever the server did (its failures are samples).
+ * Otherwise -errno with a sentence in error: nothing was measured because the run could not begin
+ * (no epoll, no memory, -EPERM for realtime; or -ECONNREFUSED, -ETIMEDOUT, -EPROTO (TLS)...: the
+ * very first connection, tried before the first send, failed; -EINTR: *stop came before it), or the
+ * generator ran out of memory half-way. For the time of the run SIGPIPE is ignored, and the soft
+ * limit of descriptors is the hard one; without free descriptors the pool stays as large as it is.
+ * Connections that the server closes between requests are not errors: the pool opens others; a
+ * request that was sent on a connection that had been idle and that ended without a byte of answer
+ * is sent once more on a new one (as every HTTP client does, RFC 9112 9.3.1; only methods GET and
+ * HEAD).
  */
 int load_run(const struct load_options *o, struct load_totals *ret, struct buffer *error)
 	__attribute__((warn_unused_result));

@@ -22,14 +22,16 @@ void load_report_table(const struct load_report *r, struct buffer *out);
 /* The object of `load --json` (docs/lab.md); a new reference, NULL without memory. */
 json_t *load_report_json(const struct load_report *r);
 
-/* HdrHistogram's percentile text (Value Percentile TotalCount 1/(1-Percentile), values in ms), as wrk2 prints it and
- * HdrHistogram's plotter reads it. */
+/*
+ * HdrHistogram's percentile text (Value Percentile TotalCount 1/(1-Percentile), values in ms), as
+ * wrk2 prints it and HdrHistogram's plotter reads it.
+ */
 void load_report_hdr(const struct quantiles *latency, struct buffer *out);
 
 /*
- * --record: a header line that begins with "# ", then one line per measured request, in the order in which they ended, with
- * these columns, divided by tabs. Times are in us since the start of the run, with three decimals; "-" stands for what is not
- * known.
+ * --record: a header line that begins with "# ", then one line per measured request, in the order
+ * in which they ended, with these columns, divided by tabs. Times are in us since the start of the
+ * run, with three decimals; "-" stands for what is not known.
  *
  *   intended_us  when the arrival process wanted it to be sent: latency is done_us - intended_us
  *   sent_us      when its first byte was written; "-" if it never was
@@ -45,7 +47,10 @@ void load_report_hdr(const struct quantiles *latency, struct buffer *out);
 extern const char load_record_head[];			/* with its newline */
 int load_record_line(FILE *to, const struct sample *s); /* 0 or -errno */
 
-/* Service times as a histogram file (bench/model/service.h). `comment`, one line, stands at its top. */
+/*
+ * Service times as a histogram file (bench/model/service.h). `comment`, one line, stands at its
+ * top.
+ */
 void load_report_service_hist(
 	const struct quantiles *service, const char *comment, struct buffer *out);
 

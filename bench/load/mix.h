@@ -7,10 +7,11 @@
  *   10        GET     /lab/sleep?us={us:exp:1ms}
  *   5         POST    /qr   application/json   {{"text": "{text:100}"}}
  *
- * {text:N} becomes N random characters of A-Z, a-z, 0-9 (never escaped anywhere), {text:N-M} between N and M of them;
- * {int:N-M} a random whole number; {us:SERVICE} a service time in whole us (bench/model/service.h), which the recorder keeps as
- * what was asked for; {{ and }} are braces. Weights are numbers above 0. Blank lines and lines that begin with # are ignored.
- * A target begins with "/"; fields are divided by blanks, the body is the rest of the line.
+ * {text:N} becomes N random characters of A-Z, a-z, 0-9 (never escaped anywhere), {text:N-M}
+ * between N and M of them; {int:N-M} a random whole number; {us:SERVICE} a service time in whole us
+ * (bench/model/service.h), which the recorder keeps as what was asked for; {{ and }} are braces.
+ * Weights are numbers above 0. Blank lines and lines that begin with # are ignored. A target begins
+ * with "/"; fields are divided by blanks, the body is the rest of the line.
  */
 #ifndef QUERN_BENCH_LOAD_MIX_H
 #define QUERN_BENCH_LOAD_MIX_H
@@ -23,7 +24,10 @@
 
 struct mix; /* opaque */
 
-/* From text; `name` stands in messages ("NAME:LINE:COLUMN: ..."). 0, -EINVAL with a message in error, or -ENOMEM. */
+/*
+ * From text; `name` stands in messages ("NAME:LINE:COLUMN: ..."). 0, -EINVAL with a message in
+ * error, or -ENOMEM.
+ */
 int mix_parse(struct mix **ret, const char *name, const char *text, size_t len,
 	struct buffer *error) __attribute__((warn_unused_result));
 
@@ -42,8 +46,8 @@ struct mix_request {
 };
 
 /*
- * Draws a template and appends one whole HTTP/1.1 request to out: request line, "Host: authority", "User-Agent:
- * quern-bench/VERSION", Content-Type and Content-Length with a body, empty line, body.
+ * Draws a template and appends one whole HTTP/1.1 request to out: request line, "Host: authority",
+ * "User-Agent: quern-bench/VERSION", Content-Type and Content-Length with a body, empty line, body.
  */
 void mix_draw(const struct mix *m, struct random *r, const char *authority, struct buffer *out,
 	struct mix_request *ret);

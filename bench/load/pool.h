@@ -1,6 +1,6 @@
 /*
- * The keep-alive connections of a load: opened on demand up to a bound; of the idle ones the last used goes first, so that no
- * more are kept warm than the load needs.
+ * The keep-alive connections of a load: opened on demand up to a bound; of the idle ones the last
+ * used goes first, so that no more are kept warm than the load needs.
  */
 #ifndef QUERN_BENCH_LOAD_POOL_H
 #define QUERN_BENCH_LOAD_POOL_H
@@ -29,7 +29,10 @@ struct connection {
 	double opened_us;
 	uint64_t answers;
 
-	/* Busy: the request under way. Opening: the one that it is for, or NULL: whichever waits longest. */
+	/*
+	 * Busy: the request under way. Opening: the one that it is for, or NULL: whichever waits
+	 * longest.
+	 */
 	struct request *request;
 	size_t written; /* of the request's text */
 	bool cut;	/* the rest of the text could not be written */
@@ -58,8 +61,8 @@ void pool_init(struct pool *p, const struct target *target, SSL_CTX *tls, struct
 void pool_done(struct pool *p);
 
 /*
- * Begins to open a connection for `request` (or NULL). 0; -EAGAIN: the bound is reached, or that of descriptors or memory in
- * this process or the system; another -errno: the attempt has failed.
+ * Begins to open a connection for `request` (or NULL). 0; -EAGAIN: the bound is reached, or that of
+ * descriptors or memory in this process or the system; another -errno: the attempt has failed.
  */
 int pool_open(struct pool *p, double now_us, struct request *request, struct connection **ret)
 	__attribute__((warn_unused_result));
@@ -69,7 +72,9 @@ void pool_put(struct pool *p, struct connection *c);
 /* The last used idle connection, as a busy one with a request; NULL: none is idle. */
 struct connection *pool_take(struct pool *p, struct request *request)
 	__attribute__((warn_unused_result));
-/* An opening connection that is established, as a busy one with the request that it was opened for. */
+/*
+ * An opening connection that is established, as a busy one with the request that it was opened for.
+ */
 void pool_take_opened(struct pool *p, struct connection *c);
 
 void pool_close(struct pool *p, struct connection *c);

@@ -1,7 +1,8 @@
 /*
- * What a load's samples add up to: percentiles with intervals, errors by kind, lateness, per template, queue and service times as
- * the server told them. Errors are part of the percentiles: a timeout counts with the time that it took, and a request that was
- * still under way when the run was broken off with the time that it had waited by then.
+ * What a load's samples add up to: percentiles with intervals, errors by kind, lateness, per
+ * template, queue and service times as the server told them. Errors are part of the percentiles: a
+ * timeout counts with the time that it took, and a request that was still under way when the run
+ * was broken off with the time that it had waited by then.
  */
 #ifndef QUERN_BENCH_LOAD_RECORDER_H
 #define QUERN_BENCH_LOAD_RECORDER_H
@@ -55,8 +56,10 @@ struct recorder_limits {
 };
 extern const struct recorder_limits recorder_default_limits;
 
-/* Why the run does not count, as one sentence in reason; false, and nothing, if it does. Interrupted runs are void, and so are
- * those in which nothing was measured. */
+/*
+ * Why the run does not count, as one sentence in reason; false, and nothing, if it does.
+ * Interrupted runs are void, and so are those in which nothing was measured.
+ */
 bool recorder_is_void(const struct recorder *r, const struct load_totals *t,
 	const struct recorder_limits *limits, struct buffer *reason);
 

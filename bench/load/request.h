@@ -1,6 +1,6 @@
 /*
- * The requests of a load from being drawn to being handed to the sink. Each is in exactly one of the lists below, the waiting
- * ones in two.
+ * The requests of a load from being drawn to being handed to the sink. Each is in exactly one of
+ * the lists below, the waiting ones in two.
  */
 #ifndef QUERN_BENCH_LOAD_REQUEST_H
 #define QUERN_BENCH_LOAD_REQUEST_H

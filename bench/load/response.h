@@ -1,6 +1,7 @@
 /*
- * Reads one HTTP/1.1 or 1.0 response (RFC 9112) from bytes as they come, in pieces of any size; it keeps no more than an
- * unfinished line. Lenient where the RFC lets a client be (lines may end with LF alone), strict about where the body ends.
+ * Reads one HTTP/1.1 or 1.0 response (RFC 9112) from bytes as they come, in pieces of any size; it
+ * keeps no more than an unfinished line. Lenient where the RFC lets a client be (lines may end with
+ * LF alone), strict about where the body ends.
  */
 #ifndef QUERN_BENCH_LOAD_RESPONSE_H
 #define QUERN_BENCH_LOAD_RESPONSE_H
@@ -12,7 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Most bytes of a head, interim responses (1xx) before it included; of a chunk's size line; and of all trailers. */
+/*
+ * Most bytes of a head, interim responses (1xx) before it included; of a chunk's size line; and of
+ * all trailers.
+ */
 #define RESPONSE_HEAD_BYTES ((size_t)65536)
 
 enum response_result {
@@ -58,11 +62,17 @@ struct response {
 void response_begin(struct response *r, bool head_only);
 void response_done(struct response *r);
 
-/* Takes bytes and says in *ret_used how many belonged to the answer: all of them with RESPONSE_MORE. */
+/*
+ * Takes bytes and says in *ret_used how many belonged to the answer: all of them with
+ * RESPONSE_MORE.
+ */
 enum response_result response_feed(struct response *r, const char *data, size_t len,
 	size_t *ret_used) __attribute__((warn_unused_result));
 
-/* The connection has ended. RESPONSE_DONE where that completes the answer, otherwise RESPONSE_BROKEN. */
+/*
+ * The connection has ended. RESPONSE_DONE where that completes the answer, otherwise
+ * RESPONSE_BROKEN.
+ */
 enum response_result response_end(struct response *r) __attribute__((warn_unused_result));
 
 #endif

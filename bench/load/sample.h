@@ -33,7 +33,10 @@ static inline int sample_is_error(const struct sample *s)
 	return s->status < 200 || s->status >= 400;
 }
 
-/* The name of a failure or the status's number: "timeout", "503". Static or in text (8 bytes suffice for a status). */
+/*
+ * The name of a failure or the status's number: "timeout", "503". Static or in text (8 bytes
+ * suffice for a status).
+ */
 const char *sample_status_name(unsigned status, char text[8]);
 
 #endif

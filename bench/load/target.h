@@ -1,6 +1,6 @@
 /*
- * Where a load goes: http://HOST[:PORT][/PATH] or https://. HOST is a name, an IPv4 address or an IPv6 address in brackets.
- * Resolved once, with getaddrinfo(), before the run.
+ * Where a load goes: http://HOST[:PORT][/PATH] or https://. HOST is a name, an IPv4 address or an
+ * IPv6 address in brackets. Resolved once, with getaddrinfo(), before the run.
  */
 #ifndef QUERN_BENCH_LOAD_TARGET_H
 #define QUERN_BENCH_LOAD_TARGET_H
@@ -18,7 +18,10 @@ struct target {
 	struct address address; /* the first one that getaddrinfo() gave */
 };
 
-/* 0; -EINVAL (URL) or -ENOENT (no such host) with a sentence in error. The caller frees with target_done(). */
+/*
+ * 0; -EINVAL (URL) or -ENOENT (no such host) with a sentence in error. The caller frees with
+ * target_done().
+ */
 int target_parse(struct target *ret, const char *url, struct buffer *error)
 	__attribute__((warn_unused_result));
 void target_done(struct target *t);

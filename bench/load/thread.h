@@ -18,8 +18,9 @@ struct thread {
 };
 
 /*
- * Exact timers (timer slack of 1 ns), as many descriptors as the hard limit allows, SIGPIPE ignored, and SCHED_FIFO if
- * `realtime`. 0, or -errno with a sentence in error, and nothing has changed.
+ * Exact timers (timer slack of 1 ns), as many descriptors as the hard limit allows, SIGPIPE
+ * ignored, and SCHED_FIFO if `realtime`. 0, or -errno with a sentence in error, and nothing has
+ * changed.
  */
 int thread_enter(struct thread *t, bool realtime, struct buffer *error)
 	__attribute__((warn_unused_result));

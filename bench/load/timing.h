@@ -20,8 +20,9 @@ struct timing {
 void timing_init(struct timing *t);
 
 /*
- * Takes what one field says; what an earlier one said stays (a field may be given several times). Entries that do not follow
- * the grammar, and durations that are no numbers from 0 to 10^12 ms, are passed over.
+ * Takes what one field says; what an earlier one said stays (a field may be given several times).
+ * Entries that do not follow the grammar, and durations that are no numbers from 0 to 10^12 ms, are
+ * passed over.
  */
 void timing_parse(struct timing *t, const char *value, size_t len);
 

@@ -1,6 +1,7 @@
 /*
- * The bytes of one client connection: a non-blocking TCP socket, or TLS on it. Nothing here waits: what cannot go on says what it
- * waits for, and is called again once that has come. SIGPIPE is the caller's to ignore.
+ * The bytes of one client connection: a non-blocking TCP socket, or TLS on it. Nothing here waits:
+ * what cannot go on says what it waits for, and is called again once that has come. SIGPIPE is the
+ * caller's to ignore.
  */
 #ifndef QUERN_BENCH_LOAD_TRANSPORT_H
 #define QUERN_BENCH_LOAD_TRANSPORT_H
@@ -28,8 +29,11 @@ struct transport {
 	int error; /* errno of TRANSPORT_FAILED */
 };
 
-/* What all TLS connections of a load share: TLS 1.2 and later, ALPN http/1.1; `verify` against the system's authorities and
- * the host's name. 0, or -EPROTO with a sentence in error. NULL may be freed. */
+/*
+ * What all TLS connections of a load share: TLS 1.2 and later, ALPN http/1.1; `verify` against the
+ * system's authorities and the host's name. 0, or -EPROTO with a sentence in error. NULL may be
+ * freed.
+ */
 int transport_context_new(SSL_CTX **ret, bool verify, struct buffer *error)
 	__attribute__((warn_unused_result));
 void transport_context_free(SSL_CTX *context);

@@ -14,6 +14,7 @@
 struct sums {
 	double asked_us, told_us;
 	uint64_t asked, told, requests, errors;
+	unsigned first_error; /* its status */
 };
 
 static void on_sample(void *own, const struct sample *s)
@@ -21,7 +22,8 @@ static void on_sample(void *own, const struct sample *s)
 	struct sums *sums = own;
 
 	sums->requests++;
-	sums->errors += (uint64_t)sample_is_error(s);
+	if (sample_is_error(s) && sums->errors++ == 0)
+		sums->first_error = s->status;
 	if (s->asked_us >= 0) {
 		sums->asked++;
 		sums->asked_us += s->asked_us;
@@ -74,6 +76,7 @@ static int load(const struct calibrate_options *o, double rate_rps, double secon
 		.own = sums,
 		.stop = o->stop};
 	struct load_totals totals;
+	char status[8];
 	const int result = measure_load(&options, &totals, error);
 
 	if (result < 0)
@@ -82,10 +85,17 @@ static int load(const struct calibrate_options *o, double rate_rps, double secon
 		buffer_puts(error, "interrupted");
 		return -EINTR;
 	}
-	if (sums->errors == 0 && sums->requests > 0)
+	if (sums->requests == 0) {
+		buffer_printf(error, "no request was due while calibrating for %g s at %g/s",
+			seconds, rate_rps);
+		return -EIO;
+	}
+	if (sums->errors == 0)
 		return 0;
-	buffer_printf(error, "while calibrating, %llu of %llu requests failed",
-		(unsigned long long)sums->errors, (unsigned long long)sums->requests);
+	buffer_printf(error,
+		"while calibrating, %llu of %llu requests failed, the first with \"%s\"",
+		(unsigned long long)sums->errors, (unsigned long long)sums->requests,
+		sample_status_name(sums->first_error, status));
 	return -EIO;
 }
 
@@ -95,8 +105,10 @@ static int load_watched(const struct calibrate_options *o, double rate_rps, doub
 	struct watch_look *look = calloc(2, sizeof *look);
 	struct sums sums = {.requests = 0};
 
-	if (!look)
+	if (!look) {
+		buffer_puts(error, "no memory is left");
 		return -ENOMEM;
+	}
 	int result = watch_look(o->watch, &look[0], error);
 	if (result == 0)
 		result = load(o, rate_rps, seconds, &sums, error);
@@ -105,6 +117,14 @@ static int load_watched(const struct calibrate_options *o, double rate_rps, doub
 	if (result == 0)
 		conclude(&sums, busy_us(&look[0], &look[1]), ret);
 	free(look);
+	/* No rate follows from that: it would be infinite. */
+	if (result == 0 && ret->service_us + ret->overhead_us <= 0) {
+		buffer_printf(error,
+			"while calibrating, %llu requests were answered and the workers were not "
+			"busy at all: is it they that are watched?",
+			(unsigned long long)sums.requests);
+		result = -EIO;
+	}
 	return result;
 }
 

@@ -1,6 +1,7 @@
 /*
- * What a request costs a worker besides the work that was asked for: a short load at about half of what the fleet can do, busy
- * time per request from outside, less the time asked for. From it follows the rate for a utilization.
+ * What a request costs a worker besides the work that was asked for: a short load at about half of
+ * what the fleet can do, busy time per request from outside, less the time asked for. From it
+ * follows the rate for a utilization.
  */
 #ifndef QUERN_BENCH_MEASURE_CALIBRATE_H
 #define QUERN_BENCH_MEASURE_CALIBRATE_H
@@ -33,7 +34,10 @@ struct calibration {
 	uint64_t requests;
 };
 
-/* 0; -EINTR by stop; -EIO when requests failed; -errno; each with a sentence. */
+/*
+ * 0; -EINTR by stop; -EIO when requests failed or cost the workers nothing; -errno; each with a
+ * sentence.
+ */
 int calibrate(const struct calibrate_options *o, struct calibration *ret, struct buffer *error)
 	__attribute__((warn_unused_result));
 

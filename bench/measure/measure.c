@@ -31,6 +31,7 @@ struct session {
 	_Atomic size_t stored; /* samples that the other thread may read */
 	int event;
 	bool said_warm;
+	bool early; /* ended before its time, because p99 is known well enough */
 
 	/* Written by the other thread. */
 	atomic_bool narrow; /* p99 is known well enough */
@@ -77,6 +78,7 @@ static bool on_tick(void *own, double elapsed_us)
 	}
 	if (measured_s < o->most_s && (measured_s < o->least_s || !atomic_load(&session->narrow)))
 		return false;
+	session->early = measured_s < o->most_s;
 	tell(session);
 	return true;
 }
@@ -236,7 +238,7 @@ static void leave_out_warmup(struct measure *m)
 		t->intended_rps = (double)measured / (t->elapsed_us / 1e6);
 }
 
-static int prepare(struct session *session)
+static int prepare(struct session *session, struct buffer *error)
 {
 	const struct measure_options *o = session->o;
 	const double expected =
@@ -245,10 +247,16 @@ static int prepare(struct session *session)
 	/* Six standard deviations of a Poisson number. */
 	session->capacity = (size_t)(expected + 6 * sqrt(expected)) + 100;
 	session->m->sample = calloc(session->capacity, sizeof *session->m->sample);
-	if (!session->m->sample)
+	if (!session->m->sample) {
+		buffer_printf(error, "no memory for %.0f requests", (double)session->capacity);
 		return -ENOMEM;
+	}
 	session->event = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
-	return session->event < 0 ? -errno : 0;
+	if (session->event >= 0)
+		return 0;
+	const int why = errno;
+	buffer_printf(error, "eventfd: %s", strerror(why));
+	return -why;
 }
 
 int measure_run(const struct measure_options *o, struct measure *ret, struct buffer *error)
@@ -261,10 +269,11 @@ int measure_run(const struct measure_options *o, struct measure *ret, struct buf
 		free(session);
 		if (result == 0)
 			recorder_done(&m.recorder);
+		buffer_puts(error, "no memory is left");
 		return -ENOMEM;
 	}
 	*session = (struct session){.o = o, .m = &m, .event = -1};
-	result = prepare(session);
+	result = prepare(session, error);
 	if (result == 0)
 		result = run(session, error);
 	if (result == 0 && !m.totals.interrupted && session->failure < 0) {
@@ -273,8 +282,10 @@ int measure_run(const struct measure_options *o, struct measure *ret, struct buf
 	}
 	if (result == 0) {
 		m.samples = atomic_load(&session->stored);
+		m.totals.ended_early = session->early;
 		leave_out_warmup(&m);
-		if (session->looks == 2)
+		/* Interrupted in the warm-up, both looks were taken at the end, with nothing in between. */
+		if (session->looks == 2 && session->said_warm)
 			watch_between(&session->look[0], &session->look[1], &m.shares);
 	}
 	if (session->event >= 0)

@@ -1,10 +1,12 @@
 /*
- * Arrival processes: when requests come. One definition for the generator, the simulator and the planner.
+ * Arrival processes: when requests come. One definition for the generator, the simulator and the
+ * planner.
  *
- *   poisson      independent exponential gaps (the default: many users who know nothing of each other)
+ *   poisson      independent exponential gaps (the default: many users who know nothing of each
+ *                other)
  *   constant     equal gaps; flatters (docs/lab.md)
- *   trace:FILE   the times in a file: one a line, in seconds since the start, not decreasing; blank lines and what
- *                follows a # are ignored; at most 50 million
+ *   trace:FILE   the times in a file: one a line, in seconds since the start, not decreasing; blank
+ *                lines and what follows a # are ignored; at most 50 million
  */
 #ifndef QUERN_BENCH_MODEL_ARRIVAL_H
 #define QUERN_BENCH_MODEL_ARRIVAL_H

@@ -1,10 +1,12 @@
 /*
- * How requests are spread over workers. Names as in `balancer.policy`, with what the simulator knows besides:
- * roundrobin, random (= random(1)), random(d), leastconn, central (= central(1)), central(m), shared.
+ * How requests are spread over workers. Names as in `balancer.policy`, with what the simulator
+ * knows besides: roundrobin, random (= random(1)), random(d), leastconn, central (= central(1)),
+ * central(m), shared.
  *
- *   random(d)    HAProxy's `balance random(d)`: of d workers drawn at random (with replacement) the one with fewest
- *                requests
- *   central(m)   `maxconn m` per worker: a worker is given at most m requests, the rest wait in HAProxy's one queue
+ *   random(d)    HAProxy's `balance random(d)`: of d workers drawn at random (with replacement) the
+ *                one with fewest requests
+ *   central(m)   `maxconn m` per worker: a worker is given at most m requests, the rest wait in
+ *                HAProxy's one queue
  *   shared       no HAProxy: the workers accept from one listening socket
  */
 #ifndef QUERN_BENCH_MODEL_POLICY_H

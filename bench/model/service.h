@@ -1,17 +1,20 @@
 /*
- * Service times: how much work requests are. One definition for the generator's templates, the simulator and the
- * planner. All times in us.
+ * Service times: how much work requests are. One definition for the generator's templates, the
+ * simulator and the planner. All times in us.
  *
  *   exp:1ms              exponential with that mean
  *   det:1ms              always the same
- *   lognormal:1ms,SCV    mean and squared coefficient of variation (variance / mean^2), 0 < SCV <= 10,000
+ *   lognormal:1ms,SCV    mean and squared coefficient of variation (variance / mean^2), 0 < SCV <=
+ *                        10,000
  *   hyper:1ms,SCV        two-phase hyperexponential with balanced means, 1 <= SCV <= 10,000
- *   points:1ms@99,100ms@1   one of several fixed times, each with its weight (power users); at most 1,000
+ *   points:1ms@99,100ms@1   one of several fixed times, each with its weight (power users); at most
+ *                           1,000
  *   hist:FILE            drawn from a histogram file, see below
  *
- * A histogram file is text. Lines `LOW HIGH COUNT`: COUNT values were at least LOW and below HIGH (us, decimals
- * allowed, LOW <= HIGH; equal for an exact value); ascending, not overlapping; blank lines and what follows a # are ignored.
- * At most a million lines. Draws are uniform within a line's range. `quern-bench load --service-hist` writes it, and any program can.
+ * A histogram file is text. Lines `LOW HIGH COUNT`: COUNT values were at least LOW and below HIGH
+ * (us, decimals allowed, LOW <= HIGH; equal for an exact value); ascending, not overlapping; blank
+ * lines and what follows a # are ignored. At most a million lines. Draws are uniform within a
+ * line's range. `quern-bench load --service-hist` writes it, and any program can.
  */
 #ifndef QUERN_BENCH_MODEL_SERVICE_H
 #define QUERN_BENCH_MODEL_SERVICE_H

@@ -16,7 +16,10 @@ static bool is_probability(double p)
 	return p > 0 && p < 1;
 }
 
-/* B(n) = a B(n - 1) / (n + a B(n - 1)), B(0) = 1: exact, and no factorials (Kleinrock, Queueing Systems I, 3.5). */
+/*
+ * B(n) = a B(n - 1) / (n + a B(n - 1)), B(0) = 1: exact, and no factorials (Kleinrock, Queueing
+ * Systems I, 3.5).
+ */
 double closed_erlang_b(unsigned n, double a)
 {
 	double b = 1;
@@ -43,13 +46,18 @@ double closed_mmk_wait(unsigned k, double rho)
 	return closed_erlang_c(k, k * rho) / (k * (1 - rho));
 }
 
-/* P(T > t) = e^-t (1 + C (1 - e^(-dt))/d), d = k(1 - rho) - 1: service plus, with probability C, an exponential wait of
- * rate k(1 - rho) (Kleinrock I, 3.5). For d = 0 the fraction is t. */
+/*
+ * P(T > t) = e^-t + C (e^-t - e^-(1 + d)t)/d, d = k(1 - rho) - 1: service plus, with probability C,
+ * an exponential wait of rate k(1 - rho) (Kleinrock I, 3.5). For d = 0 the fraction is t e^-t. The
+ * slower of its two terms is taken out, as otherwise one would overflow near saturation (d < 0).
+ */
 static double mmk_above(double c, double d, double t)
 {
-	const double wait = fabs(d * t) < 1e-12 ? t : -expm1(-d * t) / d;
+	double wait = t * exp(-t);
 
-	return exp(-t) * (1 + c * wait);
+	if (fabs(d * t) >= 1e-12)
+		wait = d > 0 ? exp(-t) * -expm1(-d * t) / d : exp(-(1 + d) * t) * expm1(d * t) / d;
+	return exp(-t) + c * wait;
 }
 
 double closed_mmk_quantile(unsigned k, double rho, double p)
@@ -100,9 +108,10 @@ double closed_mdk_quantile(unsigned k, double rho, double p)
 }
 
 /*
- * sigma = (k rho/(k rho + 1 - sigma))^k (GI/M/1, Kleinrock I, 6.4, with Erlang gaps). With x = 1 - sigma the difference
- * of both sides' logarithms, ln(1 - x) + k ln(1 + x/(k rho)), is concave, 0 at 0, rises there and falls to -infinity at 1:
- * bisection cannot miss its one other root, however near to 1 rho is.
+ * sigma = (k rho/(k rho + 1 - sigma))^k (GI/M/1, Kleinrock I, 6.4, with Erlang gaps). With x = 1 -
+ * sigma the difference of both sides' logarithms, ln(1 - x) + k ln(1 + x/(k rho)), is concave, 0 at
+ * 0, rises there and falls to -infinity at 1: bisection cannot miss its one other root, however
+ * near to 1 rho is.
  */
 double closed_round_robin_sigma(unsigned k, double rho)
 {
@@ -154,7 +163,7 @@ double closed_lee_longton(unsigned k, double rho, double scv)
 	return scv >= 0 ? closed_mmk_wait(k, rho) * (1 + scv) / 2 : NAN;
 }
 
-/* --- fleets --------------------------------------------------------------------------------------------------------- */
+/* --- fleets ----------------------------------------------------------------------------------- */
 
 static void name(struct closed_response *r, const char *before, unsigned k, const char *after)
 {
@@ -246,7 +255,9 @@ void closed_response(const struct policy *p, unsigned workers, double rate_rps,
 
 	if (workers < 1 || !(rho > 0) || rho >= 1)
 		return;
-	/* A shift makes another distribution of an exponential one, but not of a deterministic one. */
+	/*
+	 * A shift makes another distribution of an exponential one, but not of a deterministic one.
+	 */
 	if (s->kind == SERVICE_EXP && s->shift_us == 0)
 		respond_exponential(p, workers, rho, s->mean_us, ret);
 	else if (s->scv == 0)

@@ -1,6 +1,6 @@
 /*
- * Closed forms. Times are in units of the mean service time. Every function gives NAN where rho >= 1 or arguments are outside
- * the formula (M/D/k: bench/plan/mdk.h has its bounds).
+ * Closed forms. Times are in units of the mean service time. Every function gives NAN where rho >=
+ * 1 or arguments are outside the formula (M/D/k: bench/plan/mdk.h has its bounds).
  */
 #ifndef QUERN_BENCH_PLAN_CLOSED_H
 #define QUERN_BENCH_PLAN_CLOSED_H
@@ -23,7 +23,10 @@ double closed_mg1_wait(double rho, double scv);
 double closed_mdk_wait(unsigned k, double rho);
 double closed_mdk_quantile(unsigned k, double rho, double p);
 
-/* Round robin, Poisson arrivals, exponential service: E_k/M/1 at each worker. sigma; T is exponential with rate 1 - sigma. */
+/*
+ * Round robin, Poisson arrivals, exponential service: E_k/M/1 at each worker. sigma; T is
+ * exponential with rate 1 - sigma.
+ */
 double closed_round_robin_sigma(unsigned k, double rho);
 
 /* Join the shorter of d random queues, k to infinity, exponential service: E[T]. */
@@ -34,9 +37,9 @@ double closed_kingman(double rho, double ca2, double cs2);
 double closed_lee_longton(unsigned k, double rho, double scv);
 
 /*
- * What is exactly known of a fleet; NAN for each figure that is not. All of it is known for exponential service under
- * roundrobin, random and central, and for service that is always the same (scv 0, shifted or not) there; of others, under
- * random and on one worker, the mean.
+ * What is exactly known of a fleet; NAN for each figure that is not. All of it is known for
+ * exponential service under roundrobin, random and central, and for service that is always the same
+ * (scv 0, shifted or not) there; of others, under random and on one worker, the mean.
  */
 struct closed_response {
 	double mean_us, p50_us, p90_us, p95_us, p99_us, p999_us;

@@ -14,7 +14,7 @@
 
 #define VERIFY_WORKERS_MOST 256
 
-/* --- the service ---------------------------------------------------------------------------------------------------- */
+/* --- the service ------------------------------------------------------------------------------ */
 
 static int measure(struct plan_command *c)
 {
@@ -60,7 +60,7 @@ static int make_service(struct plan_command *c)
 	return BENCH_GO_ON;
 }
 
-/* --- results -------------------------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static bool is_quiet(const struct plan_command *c)
 {
@@ -130,7 +130,7 @@ static const struct prediction *planned(const struct plan *plan)
 	return NULL;
 }
 
-/* --- verifying ------------------------------------------------------------------------------------------------------ */
+/* --- verifying -------------------------------------------------------------------------------- */
 
 static int verify(struct plan_command *c, const struct plan_report *report)
 {

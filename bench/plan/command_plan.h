@@ -36,13 +36,19 @@ struct plan_command {
 	struct buffer error;
 };
 
-/* Fills in c from the command line. BENCH_GO_ON, or the exit code, with everything said. plan_command_done() in any case. */
+/*
+ * Fills in c from the command line. BENCH_GO_ON, or the exit code, with everything said.
+ * plan_command_done() in any case.
+ */
 int plan_command_read(struct plan_command *c, int argc, char **argv);
 void plan_command_done(struct plan_command *c);
 
 bool plan_command_is_given(const struct plan_command *c, enum plan_option option);
 
-/* Says what went wrong below (c->error, or else the errno), behind `what`. BENCH_GO_ON where error is 0. */
+/*
+ * Says what went wrong below (c->error, or else the errno), behind `what`. BENCH_GO_ON where error
+ * is 0.
+ */
 int plan_command_say(struct plan_command *c, const char *what, int error);
 
 #endif

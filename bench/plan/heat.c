@@ -1,6 +1,7 @@
 /*
- * 1/T falls nearly in a straight line from an idle fleet's 1/S to 0 at utilization 1 (for M/M/1 exactly), so that the root of
- * 1/T - 1/limit is found in a few predictions by the secant method that keeps a bracket (Illinois: Dowell, Jarratt 1971).
+ * 1/T falls nearly in a straight line from an idle fleet's 1/S to 0 at utilization 1 (for M/M/1
+ * exactly), so that the root of 1/T - 1/limit is found in a few predictions by the secant method
+ * that keeps a bracket (Illinois: Dowell, Jarratt 1971).
  */
 #include "bench/plan/heat.h"
 
@@ -64,7 +65,7 @@ static double value_of(const struct objective *o, double us)
 	return 1 / us - 1 / o->limit_us;
 }
 
-/* *ret_us: the objective's figure, at its interval's upper end. */
+/* *ret_us: the objective's figure, at its interval's upper end; infinite: not known. */
 static int look(const struct planner_options *o, unsigned workers, double at, double *ret_us,
 	bool *ret_exact, struct buffer *reason)
 {
@@ -79,8 +80,13 @@ static int look(const struct planner_options *o, unsigned workers, double at, do
 		.stop = o->stop,
 		.objective = &o->objective};
 	struct prediction prediction;
-	const int failed = predict(&options, &prediction, reason);
 
+	/* As in the plan's rows: too near saturation counts as not meeting it. */
+	*ret_us = INFINITY;
+	*ret_exact = false;
+	if (!predict_is_within_reach(&options))
+		return 0;
+	const int failed = predict(&options, &prediction, reason);
 	if (failed < 0)
 		return failed;
 	*ret_us = upper_us(&o->objective, &prediction);

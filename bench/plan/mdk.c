@@ -1,16 +1,18 @@
 /*
- * The number of waiting requests, looked at once in a service time, is the walk Y' = max(0, Y + A - k) with A Poisson
- * of mean k rho (Crommelin 1932). Its generating function is
+ * The number of waiting requests, looked at once in a service time, is the walk Y' = max(0, Y + A -
+ * k) with A Poisson of mean k rho (Crommelin 1932). Its generating function is
  *
  *   Y(z) = (k - a) (z - 1) prod (z - z_j)/(1 - z_j) / (z^k - e^(a(z - 1))),  a = k rho,
  *
- * over the k - 1 roots z_j != 1 of the denominator within the unit circle, each of them the fixed point of
- * z = w e^(rho(z - 1)), w a k-th root of 1 (Janssen, van Leeuwaarden 2008). A Fourier transform of Y on the unit circle gives
- * the probabilities. From them the wait, as a sum of positive terms only (Franx 2001): for n - 1 <= x < n
+ * over the k - 1 roots z_j != 1 of the denominator within the unit circle, each of them the fixed
+ * point of z = w e^(rho(z - 1)), w a k-th root of 1 (Janssen, van Leeuwaarden 2008). A Fourier
+ * transform of Y on the unit circle gives the probabilities. From them the wait, as a sum of
+ * positive terms only (Franx 2001): for n - 1 <= x < n
  *
  *   P(W <= x) = sum over i < nk of e^-u u^i/i! P(Y <= nk - 1 - i),  u = a(n - x).
  *
- * No step subtracts large numbers from each other, which is what makes Crommelin's own formula useless for large k.
+ * No step subtracts large numbers from each other, which is what makes Crommelin's own formula
+ * useless for large k.
  */
 #include "bench/plan/mdk.h"
 
@@ -34,7 +36,10 @@ static double complex turn(double angle)
 	return complex_of(cos(angle), sin(angle));
 }
 
-/* z_j, by Newton's method from the fixed point's neighbourhood: |rho z| < 1 there, so that the derivative is no zero. */
+/*
+ * z_j, by Newton's method from the fixed point's neighbourhood: |rho z| < 1 there, so that the
+ * derivative is no zero.
+ */
 static double complex root(unsigned j, unsigned servers, double rho)
 {
 	const double complex w = turn(2 * M_PI * j / servers);
@@ -53,7 +58,10 @@ static double complex root(unsigned j, unsigned servers, double rho)
 	return z;
 }
 
-/* ln of the only real root beyond 1, which is by how much P(Y = m) falls from m to m + 1 in the end. */
+/*
+ * ln of the only real root beyond 1, which is by how much P(Y = m) falls from m to m + 1 in the
+ * end.
+ */
 static double decay(double rho)
 {
 	double low = 0, high = 1;
@@ -104,7 +112,10 @@ static void transform(double complex *x, size_t n)
 		}
 }
 
-/* Y at e^(i angle), angle != 0. Differences from 1 are made without cancellation: near 1 both sides of the fraction vanish. */
+/*
+ * Y at e^(i angle), angle != 0. Differences from 1 are made without cancellation: near 1 both sides
+ * of the fraction vanish.
+ */
 static double complex generating(
 	unsigned servers, double a, double angle, const double complex *roots)
 {

@@ -1,6 +1,7 @@
 /*
- * M/D/k exactly: k servers, one queue, Poisson arrivals, service always 1. Also what round robin over k workers does with
- * deterministic service, as the k-th request before is always the next to end.
+ * M/D/k exactly: k servers, one queue, Poisson arrivals, service always 1. Also what round robin
+ * over k workers does with deterministic service, as the k-th request before is always the next to
+ * end.
  */
 #ifndef QUERN_BENCH_PLAN_MDK_H
 #define QUERN_BENCH_PLAN_MDK_H
@@ -19,8 +20,8 @@ struct mdk {
 };
 
 /*
- * 0 < rho <= MDK_UTILIZATION_MOST, 1 <= servers <= MDK_SERVERS_MOST. 0, -EINVAL (outside of these), -ENOMEM. The caller
- * frees with mdk_done().
+ * 0 < rho <= MDK_UTILIZATION_MOST, 1 <= servers <= MDK_SERVERS_MOST. 0, -EINVAL (outside of these),
+ * -ENOMEM. The caller frees with mdk_done().
  */
 int mdk_init(struct mdk *ret, unsigned servers, double rho) __attribute__((warn_unused_result));
 void mdk_done(struct mdk *m);

@@ -100,9 +100,9 @@ int measured_read(struct measured_page *ret, const char *text, size_t len)
 }
 
 /*
- * low..high with `count` requests, beyond which `beyond` are: the share that lasts longer than x falls exponentially from one
- * end to the other, which is exact for exponential service; where nothing lies beyond there is no such fall, and the
- * bucket is filled evenly.
+ * low..high with `count` requests, beyond which `beyond` are: the share that lasts longer than x
+ * falls exponentially from one end to the other, which is exact for exponential service; where
+ * nothing lies beyond there is no such fall, and the bucket is filled evenly.
  */
 static size_t split(
 	struct service_range *range, double low, double high, double count, double beyond)
@@ -186,7 +186,7 @@ int measured_service(const struct measured_page *before, const struct measured_p
 	return failed;
 }
 
-/* --- looking -------------------------------------------------------------------------------------------------------- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 struct look {
 	struct measured_page page;

@@ -82,9 +82,8 @@ static void put_rows(const struct plan_report *r, struct buffer *out)
 	}
 	if (saturated)
 		buffer_printf(out,
-			"Method none: above %.0f %%, too near saturation to be predicted; taken as "
-			"not "
-			"meeting it.\n",
+			"Method none: too near saturation to be predicted (above %.0f %%, or below "
+			"it for very\nunequal services); taken as not meeting it.\n",
 			100 * PLANNER_UTILIZATION_MOST);
 }
 
@@ -169,7 +168,7 @@ void plan_report_table(const struct plan_report *r, struct buffer *out)
 		(unsigned long long)r->options->seed);
 }
 
-/* --- JSON ----------------------------------------------------------------------------------------------------------- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 /* Rounded to ns. */
 static json_t *ms(double us)

@@ -8,7 +8,10 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Requests that a simulation may take: to decide yes or no; for a row of the table that meets the objective, or not. */
+/*
+ * Requests that a simulation may take: to decide yes or no; for a row of the table that meets the
+ * objective, or not.
+ */
 #define DECIDE_REQUESTS 3000000
 #define ROW_REQUESTS 20000000
 #define HOPELESS_ROW_REQUESTS 3000000
@@ -40,14 +43,6 @@ static bool is_exact(const struct planner_options *o, const struct policy *p, un
 	return !isnan(closed.p99_us);
 }
 
-static bool is_predictable(
-	const struct planner_options *o, const struct policy *p, unsigned workers)
-{
-	const double rho = utilization(o, workers);
-
-	return rho < 1 && (rho <= PLANNER_UTILIZATION_MOST || is_exact(o, p, workers));
-}
-
 static struct predict_options prediction_of(
 	const struct planner_options *o, const struct policy *p, unsigned workers)
 {
@@ -60,6 +55,18 @@ static struct predict_options prediction_of(
 		.seed = o->seed,
 		.stop = o->stop,
 		.objective = &o->objective};
+}
+
+static bool is_predictable(
+	const struct planner_options *o, const struct policy *p, unsigned workers)
+{
+	const struct predict_options options = prediction_of(o, p, workers);
+	const double rho = utilization(o, workers);
+
+	if (!(rho < 1))
+		return false;
+	return is_exact(o, p, workers) ||
+	       (rho <= PLANNER_UTILIZATION_MOST && predict_is_within_reach(&options));
 }
 
 /* Whether so many workers meet the objective beyond doubt. */
@@ -85,8 +92,9 @@ static int decide(const struct planner_options *o, const struct policy *p, unsig
 }
 
 /*
- * The smallest number of workers from `least` to o->workers_most that meets the objective, 0 if none does; `guess` is where
- * to begin. First steps that double, until the answer lies between two numbers, then bisection.
+ * The smallest number of workers from `least` to o->workers_most that meets the objective, 0 if
+ * none does; `guess` is where to begin. First steps that double, until the answer lies between two
+ * numbers, then bisection.
  */
 static int find_smallest(const struct planner_options *o, const struct policy *p, unsigned least,
 	unsigned guess, unsigned *ret, struct buffer *reason)
@@ -121,8 +129,10 @@ static int find_smallest(const struct planner_options *o, const struct policy *p
 	return failed;
 }
 
-/* Which numbers of workers are shown: all from the first to the last, or where these are too many, some up to the answer's
- * neighbourhood. */
+/*
+ * Which numbers of workers are shown: all from the first to the last, or where these are too many,
+ * some up to the answer's neighbourhood.
+ */
 static size_t choose_rows(
 	unsigned least, unsigned answer, unsigned most, unsigned row[PLANNER_ROWS_MOST])
 {
@@ -166,7 +176,10 @@ static int fill_row(const struct planner_options *o, struct planner_row *row, bo
 	return 0;
 }
 
-/* The search decided with few requests; the table's rows have more, and the last word if they have one. */
+/*
+ * The search decided with few requests; the table's rows have more, and the last word if they have
+ * one.
+ */
 static void settle(struct plan *plan)
 {
 	for (size_t i = plan->rows; i > 0 && plan->row[i - 1].verdict == OBJECTIVE_MET; i--)
@@ -189,7 +202,10 @@ static int fill_table(const struct planner_options *o, struct plan *plan, struct
 	return failed;
 }
 
-/* At the same utilization more workers are not slower: where chance in a simulation says so, it is not listened to. */
+/*
+ * At the same utilization more workers are not slower: where chance in a simulation says so, it is
+ * not listened to.
+ */
 static void level(const struct planner_options *o, struct planner_heat *heat)
 {
 	if (heat[1].utilization >= heat[0].utilization)

@@ -1,10 +1,13 @@
 /*
- * How many workers a rate and an objective need. For every number of workers a prediction (bench/plan/predict.h); more
- * workers are never slower, so that the smallest sufficient number is found by bisection.
+ * How many workers a rate and an objective need. For every number of workers a prediction
+ * (bench/plan/predict.h); more workers are never slower, so that the smallest sufficient number is
+ * found by bisection.
  *
- * Simulated utilizations end at PLANNER_UTILIZATION_MOST: beyond, queues take so long to settle that neither a simulation nor a
- * day of a real fleet tells their percentiles, and a little more load than planned overturns them. Such a number of workers counts
- * as not meeting the objective. Exact formulas have no such bound.
+ * Simulated utilizations end at PLANNER_UTILIZATION_MOST, and for very unequal services where a
+ * prediction is no longer within reach: beyond, queues take so long to settle that neither a
+ * simulation nor a day of a real fleet tells their percentiles, and a little more load than planned
+ * overturns them. Such a number of workers counts as not meeting the objective. Exact formulas have
+ * no such bound.
  */
 #ifndef QUERN_BENCH_PLAN_PLANNER_H
 #define QUERN_BENCH_PLAN_PLANNER_H
@@ -35,12 +38,18 @@ struct planner_options {
 struct planner_row {
 	unsigned workers;
 	double utilization;
-	bool predicted; /* false: too near saturation; the rest is without meaning then, and verdict is OBJECTIVE_UNMET */
+	/*
+	 * false: too near saturation; the rest has no meaning then, and verdict is OBJECTIVE_UNMET.
+	 */
+	bool predicted;
 	struct prediction prediction;
 	enum objective_verdict verdict;
 };
 
-/* How hot so many workers may run: the highest utilization at which the objective is still met (all of its interval). */
+/*
+ * How hot so many workers may run: the highest utilization at which the objective is still met (all
+ * of its interval).
+ */
 struct planner_heat {
 	unsigned workers;
 	double utilization, rate_rps; /* 0: not even an idle fleet meets it */
@@ -64,8 +73,8 @@ struct plan {
 };
 
 /*
- * 0, also where nothing meets the objective: then ret->workers is 0 and reason has a sentence that says why. -EINVAL with
- * a sentence in reason; -ENOMEM; -EINTR by stop.
+ * 0, also where nothing meets the objective: then ret->workers is 0 and reason has a sentence that
+ * says why. -EINVAL with a sentence in reason; -ENOMEM; -EINTR by stop.
  */
 int planner_run(const struct planner_options *o, struct plan *ret, struct buffer *reason)
 	__attribute__((warn_unused_result));

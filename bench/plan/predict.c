@@ -154,6 +154,23 @@ int predict(const struct predict_options *o, struct prediction *ret, struct buff
 	return 0;
 }
 
+bool predict_is_within_reach(const struct predict_options *o)
+{
+	const struct arrival poisson = {.kind = ARRIVAL_POISSON};
+	const struct arrival *arrival = o->arrival ? o->arrival : &poisson;
+	const double utilization = o->rate_rps * o->service->mean_us / 1e6 / o->workers;
+	struct closed_response closed;
+	struct prediction unused;
+
+	if (arrival->kind == ARRIVAL_POISSON) {
+		closed_response(&o->policy, o->workers, o->rate_rps, o->service, &closed);
+		if (take_closed(&unused, &closed))
+			return true;
+	}
+	return sim_warmup(&o->policy, o->workers, utilization, arrival, o->service) <=
+	       PREDICT_WARMUP_MOST;
+}
+
 double prediction_at(const struct prediction *p, double quantile, struct interval *ret)
 {
 	const struct {

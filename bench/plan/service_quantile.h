@@ -7,7 +7,10 @@
 /* P(S <= us), exactly. */
 double service_share_below(const struct service *s, double us);
 
-/* The smallest time that a share p of the service times does not exceed, 0 < p < 1; p = 0: the mean. */
+/*
+ * The smallest time that a share p of the service times does not exceed, 0 < p < 1; p = 0: the
+ * mean.
+ */
 double service_quantile(const struct service *s, double p);
 
 #endif

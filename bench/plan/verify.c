@@ -3,6 +3,8 @@
 #include "bench/fleet/fleet.h"
 #include "bench/measure/calibrate.h"
 #include "bench/measure/measure.h"
+#include "bench/measure/measure_void.h"
+#include "bench/measure/split.h"
 #include "bench/plan/service_quantile.h"
 #include "bench/sim/sim.h"
 
@@ -19,10 +21,7 @@
 #define PREDICT_REQUESTS 20000000
 #define SLEEP_MOST_US 1e7 /* of /lab/sleep */
 #define RARE 1e-6	  /* requests that may ask for more all the same */
-#define HAPROXY_MOST 0.8  /* CPUs, as for a sweep's cells */
-#define OTHERS_MOST 0.25
-#define STEAL_MOST 0.1
-#define HIST_COUNTS 1e12 /* of a written histogram, all together */
+#define HIST_COUNTS 1e12  /* of a written histogram, all together */
 
 struct run {
 	const struct verify_options *o;
@@ -57,7 +56,7 @@ int verify_check(const struct policy *p, const struct service *s, struct buffer 
 	return -EINVAL;
 }
 
-/* --- what is sent --------------------------------------------------------------------------------------------------- */
+/* --- what is sent ----------------------------------------------------------------------------- */
 
 static int write_ranges(FILE *to, const struct service *s)
 {
@@ -68,7 +67,7 @@ static int write_ranges(FILE *to, const struct service *s)
 			(void)fprintf(to, "%.6f %.6f %.0f\n", s->range[i].low_us,
 				s->range[i].high_us, count);
 	}
-	return fflush(to) != 0 || ferror(to) ? -EIO : 0;
+	return fflush(to) != 0 ? -errno : ferror(to) ? -EIO : 0;
 }
 
 /* A service that was measured is in no file yet, from which a mix could read it. */
@@ -116,7 +115,8 @@ static int make_mix(struct run *r, struct buffer *error)
 
 static int bring_up(struct run *r, struct buffer *error)
 {
-	const struct fleet_options options = {.policy = r->o->policy, .workers = r->o->workers};
+	const struct fleet_options options = {
+		.policy = r->o->policy, .workers = r->o->workers, .stop = r->o->stop};
 
 	note(r, "starting the fleet");
 	int failed = make_mix(r, error);
@@ -129,7 +129,7 @@ static int bring_up(struct run *r, struct buffer *error)
 	return failed;
 }
 
-/* --- measuring ------------------------------------------------------------------------------------------------------ */
+/* --- measuring -------------------------------------------------------------------------------- */
 
 static int find_overhead(struct run *r, struct buffer *error)
 {
@@ -187,9 +187,34 @@ static int measure(struct run *r, struct buffer *error)
 	return failed;
 }
 
-/* --- comparing ------------------------------------------------------------------------------------------------------ */
+/* --- comparing -------------------------------------------------------------------------------- */
 
 static const double quantile_of[VERIFY_FIGURES] = {0, 0.5, 0.95, 0.99};
+
+/* A perfect fleet with this very run's arrivals and work; NAN where nothing was measured. */
+static int replay(const struct run *r, double us[VERIFY_FIGURES], struct buffer *error)
+{
+	static const enum split_figure figure[VERIFY_FIGURES] = {
+		SPLIT_MEAN, SPLIT_P50, SPLIT_P95, SPLIT_P99};
+	const struct split_options options = {.sample = r->measure.sample,
+		.samples = r->measure.samples,
+		.from_us = r->measure.warmup_us,
+		.policy = r->o->policy,
+		.workers = r->o->workers,
+		.fixed_us = r->calibration.overhead_us,
+		.seed = r->o->seed};
+	struct split split;
+	const int failed = split_make(&split, &options);
+
+	for (size_t i = 0; i < VERIFY_FIGURES; i++)
+		us[i] = failed == 0 ? split.us[figure[i]][SPLIT_REPLAY] : NAN;
+	if (failed == 0)
+		split_done(&split);
+	if (failed == 0 || failed == -ENODATA)
+		return 0;
+	buffer_printf(error, "cannot replay the run: %s", strerror(-failed));
+	return failed;
+}
 
 static int predict_calibrated(
 	const struct run *r, struct prediction *ret, bool *known, struct buffer *error)
@@ -215,8 +240,8 @@ static int predict_calibrated(
 	return failed;
 }
 
-static void compare(
-	const struct run *r, const struct prediction *calibrated, struct verify_result *ret)
+static void compare(const struct run *r, const struct prediction *calibrated,
+	const double replayed_us[VERIFY_FIGURES], struct verify_result *ret)
 {
 	static const char *const name[VERIFY_FIGURES] = {"mean", "p50", "p95", "p99"};
 	const struct batches *latency = &r->measure.recorder.latency;
@@ -229,36 +254,11 @@ static void compare(
 			.planned_us = prediction_at(r->o->planned, p, &unused),
 			.calibrated_us =
 				ret->calibrated ? prediction_at(calibrated, p, &unused) : NAN,
+			.replayed_us = replayed_us[i],
 			.measured_us = p > 0 ? quantiles_at(&latency->all, p)
 					     : quantiles_mean(&latency->all),
 			.measured = batches_interval(latency, p)};
 	}
-}
-
-static void find_void(const struct run *r, struct buffer *reason)
-{
-	struct recorder_limits limits = recorder_default_limits;
-
-	limits.planned_us = r->o->duration_s * 1e6;
-	if (recorder_is_void(&r->measure.recorder, &r->measure.totals, &limits, reason))
-		return;
-	if (r->measure.too_many)
-		buffer_puts(
-			reason, "more requests than there is room for; measure for a shorter time");
-	else if (r->measure.recorder.errors > 0)
-		buffer_printf(reason, "%llu requests failed, so that fewer had to be served",
-			(unsigned long long)r->measure.recorder.errors);
-	else if (r->measure.shares.restarted)
-		buffer_puts(reason, "a worker died and was started anew");
-	else if (r->measure.shares.balancer > HAPROXY_MOST)
-		buffer_printf(reason, "HAProxy used %.2f CPUs: it was itself near full",
-			r->measure.shares.balancer);
-	else if (r->measure.shares.others > OTHERS_MOST)
-		buffer_printf(reason, "other programs used %.2f CPUs of this machine meanwhile",
-			r->measure.shares.others);
-	else if (r->measure.shares.machine_steal > STEAL_MOST)
-		buffer_printf(reason, "the host took %.2f CPUs from this machine meanwhile",
-			r->measure.shares.machine_steal);
 }
 
 static int conclude(const struct run *r, struct verify_result *ret, struct buffer *error)
@@ -271,17 +271,23 @@ static int conclude(const struct run *r, struct verify_result *ret, struct buffe
 		.seconds = r->measure.totals.elapsed_us / 1e6,
 		.offered_rps = r->measure.totals.offered_rps,
 		.achieved_rps = r->measure.totals.achieved_rps};
+	const struct measure_void_options void_options = {.planned_us = r->o->duration_s * 1e6};
 	struct prediction calibrated;
-	const int failed = predict_calibrated(r, &calibrated, &result.calibrated, error);
+	double replayed_us[VERIFY_FIGURES];
+	int failed = replay(r, replayed_us, error);
+
+	if (failed < 0)
+		return failed;
+	failed = predict_calibrated(r, &calibrated, &result.calibrated, error);
 
 	/* Interrupted once more: what was measured is shown all the same. */
 	if (failed < 0 && failed != -EINTR)
 		return failed;
 	result.calibrated &= failed == 0;
 	result.calibrated_utilization = result.calibrated ? calibrated.utilization : NAN;
-	compare(r, &calibrated, &result);
+	compare(r, &calibrated, replayed_us, &result);
 	buffer_init(&result.void_reason);
-	find_void(r, &result.void_reason);
+	(void)measure_is_void(&r->measure, &void_options, &result.void_reason);
 	*ret = result;
 	return 0;
 }

@@ -5,6 +5,14 @@
 #include <math.h>
 #include <stdio.h>
 
+/* What is held against the measured figure. */
+enum model { PLANNED, CALIBRATED, REPLAYED };
+
+static double of_model(const struct verify_figure *f, enum model m)
+{
+	return m == PLANNED ? f->planned_us : m == CALIBRATED ? f->calibrated_us : f->replayed_us;
+}
+
 /* Signed: above 0 where more was predicted than measured. */
 static double error_of(double predicted_us, double measured_us)
 {
@@ -15,7 +23,7 @@ static void put_time(struct buffer *out, double us)
 {
 	char text[LATENCY_TEXT_BYTES];
 
-	buffer_printf(out, "%12s", isfinite(us) ? latency_text(us, text, sizeof text) : "-");
+	buffer_printf(out, "%11s", isfinite(us) ? latency_text(us, text, sizeof text) : "-");
 }
 
 static void put_error(struct buffer *out, double predicted_us, double measured_us)
@@ -23,9 +31,9 @@ static void put_error(struct buffer *out, double predicted_us, double measured_u
 	const double error = error_of(predicted_us, measured_us);
 
 	if (isfinite(error))
-		buffer_printf(out, "%+9.1f %%", 100 * error);
+		buffer_printf(out, "%+7.1f %%", 100 * error);
 	else
-		buffer_printf(out, "%11s", "-");
+		buffer_printf(out, "%9s", "-");
 }
 
 static void put_figure(const struct verify_figure *f, struct buffer *out)
@@ -39,11 +47,11 @@ static void put_figure(const struct verify_figure *f, struct buffer *out)
 			latency_text(f->measured.high, high, sizeof high));
 	buffer_printf(out, "%-6s", f->name);
 	put_time(out, f->measured_us);
-	buffer_printf(out, "%24s", text);
-	put_time(out, f->planned_us);
-	put_error(out, f->planned_us, f->measured_us);
-	put_time(out, f->calibrated_us);
-	put_error(out, f->calibrated_us, f->measured_us);
+	buffer_printf(out, "%22s", text);
+	for (enum model m = PLANNED; m <= REPLAYED; m++) {
+		put_time(out, of_model(f, m));
+		put_error(out, of_model(f, m), f->measured_us);
+	}
 	buffer_putc(out, '\n');
 }
 
@@ -57,21 +65,22 @@ void verify_table(const struct verify_result *r, struct buffer *out)
 		"%.5g/s of %.5g/s, %llu errors\n",
 		(unsigned long long)r->requests, r->seconds, r->achieved_rps, r->offered_rps,
 		(unsigned long long)r->errors);
-	buffer_printf(out, "%-6s%12s%24s%12s%11s%12s%11s\n", "", "measured", "95 % interval",
-		"plan", "error", "calibrated", "error");
+	buffer_printf(out, "%-6s%11s%22s%11s%9s%11s%9s%11s%9s\n", "", "measured", "95 % interval",
+		"plan", "error", "calibrated", "error", "replayed", "error");
 	for (size_t i = 0; i < VERIFY_FIGURES; i++)
 		put_figure(&r->figure[i], out);
-	buffer_printf(out, "%-6s%10.1f %%%24s%10.1f %%%11s", "busy", 100 * r->busy, "",
+	buffer_printf(out, "%-6s%9.1f %%%22s%9.1f %%%9s", "busy", 100 * r->busy, "",
 		100 * r->planned_utilization, "");
 	if (r->calibrated)
-		buffer_printf(out, "%10.1f %%", 100 * r->calibrated_utilization);
+		buffer_printf(out, "%9.1f %%", 100 * r->calibrated_utilization);
 	(void)latency_text(r->overhead_us, overhead, sizeof overhead);
 	buffer_printf(out,
 		"\nErrors are (predicted - measured) / measured; \"plan\" is the table above. "
 		"Calibrated: with "
 		"%s of overhead per request,\nmeasured beforehand as the workers' busy time beyond "
 		"the "
-		"work%s\n",
+		"work%s Replayed: a perfect fleet with this run's own arrivals and\nwork, which "
+		"leaves hardly any chance in its error.\n",
 		overhead,
 		r->calibrated ? "; --overhead plans with it." : ", which would saturate them.");
 }
@@ -86,21 +95,21 @@ static json_t *real(double value)
 	return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *prediction_json(const struct verify_result *r, bool calibrated)
+static json_t *model_json(const struct verify_result *r, enum model m)
 {
 	json_t *object = json_object();
 	int failed = object ? 0 : -1;
 
 	for (size_t i = 0; failed == 0 && i < VERIFY_FIGURES; i++)
-		failed = json_object_set_new(object, r->figure[i].name,
-			ms(calibrated ? r->figure[i].calibrated_us : r->figure[i].planned_us));
+		failed = json_object_set_new(
+			object, r->figure[i].name, ms(of_model(&r->figure[i], m)));
 	if (failed == 0)
 		return object;
 	json_decref(object);
 	return NULL;
 }
 
-static json_t *error_json(const struct verify_result *r, bool calibrated)
+static json_t *error_json(const struct verify_result *r, enum model m)
 {
 	json_t *object = json_object();
 	int failed = object ? 0 : -1;
@@ -108,9 +117,8 @@ static json_t *error_json(const struct verify_result *r, bool calibrated)
 	for (size_t i = 0; failed == 0 && i < VERIFY_FIGURES; i++) {
 		const struct verify_figure *f = &r->figure[i];
 
-		failed = json_object_set_new(object, f->name,
-			real(error_of(
-				calibrated ? f->calibrated_us : f->planned_us, f->measured_us)));
+		failed = json_object_set_new(
+			object, f->name, real(error_of(of_model(f, m), f->measured_us)));
 	}
 	if (failed == 0)
 		return object;
@@ -143,13 +151,14 @@ json_t *verify_json(const struct verify_result *r)
 {
 	const struct buffer *why = &r->void_reason;
 
-	return json_pack(
-		"{s:b, s:o, s:f, s:I, s:I, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:b, s:o, s:f, s:I, s:I, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o, s:o}",
 		"emulated", 1, "overhead_ms", ms(r->overhead_us), "seconds", r->seconds, "requests",
 		(json_int_t)r->requests, "errors", (json_int_t)r->errors, "offered_rps",
 		r->offered_rps, "achieved_rps", r->achieved_rps, "busy", r->busy, "utilization",
-		real(r->planned_utilization), "planned", prediction_json(r, false), "calibrated",
-		prediction_json(r, true), "measured", measured_json(r), "error",
-		error_json(r, false), "calibrated_error", error_json(r, true), "void",
+		real(r->planned_utilization), "planned", model_json(r, PLANNED), "calibrated",
+		model_json(r, CALIBRATED), "replayed", model_json(r, REPLAYED), "measured",
+		measured_json(r), "error", error_json(r, PLANNED), "calibrated_error",
+		error_json(r, CALIBRATED), "replayed_error", error_json(r, REPLAYED), "void",
 		why->len > 0 ? json_stringn(why->data, why->len) : json_null());
 }

@@ -91,6 +91,7 @@ static void read_figures(struct cell *c, const json_t *o)
 	c->quick = json_is_true(json_object_get(o, "quick"));
 	c->seed = (uint64_t)json_integer_value(json_object_get(o, "seed"));
 	c->time = text_of(o, "time");
+	c->note = text_of(o, "note");
 	c->service_ms = real_of(service, "mean_ms");
 	c->service_scv = real_of(service, "scv");
 	c->calibrated_ms = real_of(calibration, "service_ms");
@@ -224,7 +225,7 @@ double cell_error(const struct cell *c, const struct cell_latency *reference, en
 	return should > 0 ? (c->measured.value[f] - should) / should : NAN;
 }
 
-/* --- the files ------------------------------------------------------------------------------------------------------ */
+/* --- the files -------------------------------------------------------------------------------- */
 
 static bool is_better(const struct cell *now, const struct cell *before)
 {

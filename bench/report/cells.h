@@ -1,6 +1,7 @@
 /*
- * What a sweep has measured, read back: DIR/cells.jsonl and DIR/machine.json (bench/experiments/README.md). All times in
- * ms. Numbers that a line does not have are NAN, intervals unknown, texts NULL: whoever shows or judges a figure looks first.
+ * What a sweep has measured, read back: DIR/cells.jsonl and DIR/machine.json
+ * (bench/experiments/README.md). All times in ms. Numbers that a line does not have are NAN,
+ * intervals unknown, texts NULL: whoever shows or judges a figure looks first.
  */
 #ifndef QUERN_BENCH_REPORT_CELLS_H
 #define QUERN_BENCH_REPORT_CELLS_H
@@ -58,6 +59,7 @@ struct cell {
 	struct cell_bar *bar; /* histogram; owned */
 	size_t bars;
 	const char *void_reason; /* NULL: the cell counts */
+	const char *note;	 /* what else is to be known; NULL: nothing */
 	json_t *json; /* holds the texts; a reference of its own, NULL where they live elsewhere */
 };
 
@@ -70,10 +72,11 @@ struct cells {
 };
 
 /*
- * Reads DIR. Of several lines of one cell (experiment and name) the best one counts: one that is not void before one that
- * is, a full one before a quick one, the later one before the earlier. A line that cannot be read is left out, with
- * "FILE:LINE: what is wrong" as a line in complaints, and so is a broken machine.json. 0; -ENOENT with a sentence in error where
- * there is no cells.jsonl, -ENODATA where none of its lines is a cell, or -errno. cells_done() frees.
+ * Reads DIR. Of several lines of one cell (experiment and name) the best one counts: one that is
+ * not void before one that is, a full one before a quick one, the later one before the earlier. A
+ * line that cannot be read is left out, with "FILE:LINE: what is wrong" as a line in complaints,
+ * and so is a broken machine.json. 0; -ENOENT with a sentence in error where there is no
+ * cells.jsonl, -ENODATA where none of its lines is a cell, or -errno. cells_done() frees.
  */
 int cells_read(struct cells *ret, const char *dir, struct buffer *complaints, struct buffer *error)
 	__attribute__((warn_unused_result));
@@ -82,7 +85,10 @@ void cells_done(struct cells *c);
 /* A cell without any figure: all of them NAN and unknown. */
 void cell_init(struct cell *c);
 
-/* One line's object, which the cell takes a reference of. 0; -EINVAL with what is wrong in complaint; -ENOMEM. */
+/*
+ * One line's object, which the cell takes a reference of. 0; -EINVAL with what is wrong in
+ * complaint; -ENOMEM.
+ */
 int cell_read(struct cell *ret, json_t *object, struct buffer *complaint)
 	__attribute__((warn_unused_result));
 void cell_done(struct cell *c);

@@ -1,4 +1,7 @@
-/* The claims that verdicts.c lists, one function each: sets the verdict's kind, and writes its reason and its figures. */
+/*
+ * The claims that verdicts.c lists, one function each: sets the verdict's kind, and writes its
+ * reason and its figures.
+ */
 #ifndef QUERN_BENCH_REPORT_CLAIMS_H
 #define QUERN_BENCH_REPORT_CLAIMS_H
 

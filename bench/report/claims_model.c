@@ -98,6 +98,28 @@ static bool has_both(bool round_robin, bool central, struct verdict *v)
 	return false;
 }
 
+/* What is missing below a verdict on cells "up to 90 %". */
+static unsigned count_void(const struct curves *curves)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < curves->count; i++) {
+		const struct curve *c = &curves->curve[i];
+
+		for (size_t k = 0; k < c->cells && is_examined(c); k++)
+			n += c->cell[k]->void_reason && c->cell[k]->utilization <= 0.9 + SAME;
+	}
+	return n;
+}
+
+static void put_left_out(const struct curves *curves, struct buffer *out)
+{
+	const unsigned n = count_void(curves);
+
+	if (n > 0)
+		buffer_printf(out, " %u more cell%s void.", n, n == 1 ? " is" : "s are");
+}
+
 void claim_replay(const struct curves *curves, struct verdict *v)
 {
 	struct errors p99, mean;
@@ -119,6 +141,7 @@ void claim_replay(const struct curves *curves, struct verdict *v)
 	v->kind = within ? VERDICT_HOLDS : VERDICT_FAILS;
 	buffer_puts(&v->reason, "The replay has the cell's own arrivals and service times, so that "
 				"hardly any chance is left between the two.");
+	put_left_out(curves, &v->reason);
 }
 
 /* Where a measured interval lies, as a share of the predicted value. */
@@ -175,4 +198,5 @@ void claim_prediction(const struct curves *curves, struct verdict *v)
 		"it.",
 		count[WITHIN] + count[ACROSS] + count[OUTSIDE], count[WITHIN], count[ACROSS],
 		count[OUTSIDE]);
+	put_left_out(curves, &v->reason);
 }

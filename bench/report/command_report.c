@@ -46,7 +46,10 @@ static int write_file(const struct cli *c, const char *path, const struct buffer
 	return r < 0 ? cli_fail(c, "%s: %s", path, strerror(-r)) : BENCH_GO_ON;
 }
 
-/* Reads DIR; what could not be read goes to standard error, and to `complaints` where the caller wants it. */
+/*
+ * Reads DIR; what could not be read goes to standard error, and to `complaints` where the caller
+ * wants it.
+ */
 static int read_cells(
 	const struct cli *c, struct cells *ret, const char *dir, struct buffer *complaints)
 {
@@ -65,7 +68,7 @@ static int read_cells(
 	return code;
 }
 
-/* --- report --------------------------------------------------------------------------------------------------------- */
+/* --- report ----------------------------------------------------------------------------------- */
 
 struct report {
 	const struct cli *cli;
@@ -286,7 +289,7 @@ int bench_report(int argc, char **argv)
 	return code == BENCH_GO_ON ? BENCH_DONE : code;
 }
 
-/* --- compare -------------------------------------------------------------------------------------------------------- */
+/* --- compare ---------------------------------------------------------------------------------- */
 
 struct sides {
 	const char *dir[2], *output;

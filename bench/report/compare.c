@@ -91,7 +91,7 @@ static void put_counts(const struct compare *c, struct buffer *out)
 		c->only_b, c->voided);
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------------ */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static size_t widest_name(const struct compare *c)
 {
@@ -169,7 +169,7 @@ void compare_table(
 	buffer_putc(out, '\n');
 }
 
-/* --- the page ------------------------------------------------------------------------------------------------------- */
+/* --- the page --------------------------------------------------------------------------------- */
 
 static void put_page_row(struct buffer *out, const struct compare_pair *p)
 {

@@ -1,6 +1,6 @@
 /*
- * Cells that belong together: those of one service, policy and number of workers are a curve over the utilization. And
- * what can be read off a curve.
+ * Cells that belong together: those of one service, policy and number of workers are a curve over
+ * the utilization. And what can be read off a curve.
  */
 #ifndef QUERN_BENCH_REPORT_CURVES_H
 #define QUERN_BENCH_REPORT_CURVES_H
@@ -15,7 +15,10 @@ struct curve {
 	size_t cells;
 };
 
-/* By kind (emulated first), spec, policy (in the order of enum policy_kind) and workers; a curve's cells by utilization. */
+/*
+ * By kind (emulated first), spec, policy (in the order of enum policy_kind) and workers; a curve's
+ * cells by utilization.
+ */
 struct curves {
 	struct curve *curve;
 	size_t count;
@@ -49,15 +52,16 @@ struct curve_value {
 };
 
 /*
- * The figure at a utilization inside the measured range. Between two cells 1/figure is taken as linear: exact for M/M/1,
- * whose quantiles are in proportion to 1/(1 - rho), and close for its kin.
+ * The figure at a utilization inside the measured range. Between two cells 1/figure is taken as
+ * linear: exact for M/M/1, whose quantiles are in proportion to 1/(1 - rho), and close for its kin.
  */
 struct curve_value curve_value_at(
 	const struct curve *c, double utilization, enum curve_source source, enum cell_figure f);
 
 /*
- * The utilization at which the figure passes `factor` times its value at `from`. low and high come from the ends of the
- * figures' intervals. value: infinite where the curve's last cell has not passed it; NAN without a cell at `from`.
+ * The utilization at which the figure passes `factor` times its value at `from`. low and high come
+ * from the ends of the figures' intervals. value: infinite where the curve's last cell has not
+ * passed it; NAN without a cell at `from`.
  */
 struct curve_value curve_passes(const struct curve *c, double from, double factor,
 	enum curve_source source, enum cell_figure f);

@@ -42,7 +42,7 @@ unsigned draw_workers_colour(size_t index)
 	return colour[index % (sizeof(colour) / sizeof(colour[0]))];
 }
 
-/* --- curves --------------------------------------------------------------------------------------------------------- */
+/* --- curves ----------------------------------------------------------------------------------- */
 
 static double closed_figure(const struct closed_response *r, enum cell_figure f)
 {
@@ -171,7 +171,7 @@ void draw_void_legend(struct picture *p)
 	picture_legend(p, "points linetype 8 pointsize 1.3 linewidth 2", "void");
 }
 
-/* --- axes and headings ---------------------------------------------------------------------------------------------- */
+/* --- axes and headings ------------------------------------------------------------------------ */
 
 void draw_range_add(struct draw_range *r, double value)
 {
@@ -247,4 +247,29 @@ void draw_set_heading(struct picture *p, struct buffer *text)
 	else
 		p->script.failed = true;
 	buffer_done(text);
+}
+
+bool draw_is_kind(const struct curve *c, const char *kind)
+{
+	return strcmp(c->kind, kind) == 0;
+}
+
+static const struct curve *first_of(const struct curves *all, const char *kind)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (draw_is_kind(&all->curve[i], kind))
+			return &all->curve[i];
+	return NULL;
+}
+
+void draw_set_kind_heading(
+	struct picture *p, const struct curves *all, const char *kind, const char *what)
+{
+	struct curve any = *first_of(all, kind);
+	struct buffer heading;
+
+	any.spec = "";
+	buffer_init(&heading);
+	draw_heading(&heading, what, &any, 1);
+	draw_set_heading(p, &heading);
 }

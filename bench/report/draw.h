@@ -11,8 +11,8 @@ unsigned draw_figure_colour(enum cell_figure f);
 unsigned draw_workers_colour(size_t index);
 
 /*
- * What is predicted of a figure: the exact curve, drawn densely, where a closed form is known for the nominal service;
- * otherwise the cells' predictions, connected.
+ * What is predicted of a figure: the exact curve, drawn densely, where a closed form is known for
+ * the nominal service; otherwise the cells' predictions, connected.
  */
 void draw_prediction(struct picture *p, const struct curve *c, enum cell_figure f, unsigned colour);
 
@@ -43,5 +43,10 @@ void draw_void_legend(struct picture *p);
 void draw_heading(struct buffer *out, const char *what, const struct curve *curve, size_t n);
 /* The heading, and frees the text. */
 void draw_set_heading(struct picture *p, struct buffer *text);
+
+/* Pictures of all curves of one kind of service; the heading needs one of them. */
+bool draw_is_kind(const struct curve *c, const char *kind);
+void draw_set_kind_heading(
+	struct picture *p, const struct curves *all, const char *kind, const char *what);
 
 #endif

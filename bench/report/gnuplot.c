@@ -14,7 +14,10 @@
 
 extern char **environ;
 
-/* Everything happens in a directory of its own, by short names: no path of the user's ever stands in a script. */
+/*
+ * Everything happens in a directory of its own, by short names: no path of the user's ever stands
+ * in a script.
+ */
 static const char *const files[] = {
 	"style.gp", "body.gp", "main.gp", "plot.png", "light.svg", "dark.svg", "messages"};
 

@@ -1,4 +1,7 @@
-/* Pieces of an HTML page: escaped text, numbers, data URIs, head and end. Whatever comes from a file goes through html_text(). */
+/*
+ * Pieces of an HTML page: escaped text, numbers, data URIs, head and end. Whatever comes from a
+ * file goes through html_text().
+ */
 #ifndef QUERN_BENCH_REPORT_HTML_H
 #define QUERN_BENCH_REPORT_HTML_H
 

@@ -140,7 +140,7 @@ static int put_experiments(struct buffer *out, const struct page *p)
 	return r;
 }
 
-/* --- the head of the page, and its end ------------------------------------------------------------------------------ */
+/* --- the head of the page, and its end -------------------------------------------------------- */
 
 static void put_summary(struct buffer *out, const struct page *p)
 {

@@ -1,4 +1,7 @@
-/* The report as one HTML file: verdicts, pictures, tables of all cells, machine and versions. Nothing in it refers to another file. */
+/*
+ * The report as one HTML file: verdicts, pictures, tables of all cells, machine and versions.
+ * Nothing in it refers to another file.
+ */
 #ifndef QUERN_BENCH_REPORT_PAGE_H
 #define QUERN_BENCH_REPORT_PAGE_H
 

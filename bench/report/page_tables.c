@@ -76,7 +76,23 @@ static const char head[] =
 	"<th>replay p99<br>ms</th><th>error<br>mean</th><th>error<br>p99</th>"
 	"<th>predicted p99<br>ms</th><th>error<br>mean</th><th>error<br>p99</th>"
 	"<th>closed p99<br>ms</th><th>late p99<br>ms</th><th>HAProxy<br>CPU %</th>"
-	"<th>load<br>CPU %</th><th>seed</th><th class=\"text\">quick, void</th></tr></thead>\n";
+	"<th>load<br>CPU %</th><th>seed</th><th class=\"text\">remarks</th></tr></thead>\n";
+
+/* Whether it is from a quick run, why it does not count, and what else is to be known of it. */
+static void put_remarks(struct buffer *out, const struct cell *c)
+{
+	cell_begin(out, c->void_reason ? "text reason" : c->note ? "text wide" : "text");
+	if (c->quick)
+		buffer_puts(out, c->void_reason || c->note ? "quick; " : "quick");
+	if (c->void_reason) {
+		buffer_puts(out, "void: ");
+		html_text(out, c->void_reason);
+		buffer_puts(out, c->note ? "; " : "");
+	}
+	if (c->note)
+		html_text(out, c->note);
+	buffer_puts(out, "</td>");
+}
 
 static void put_row(struct buffer *out, const struct cell *c)
 {
@@ -102,14 +118,8 @@ static void put_row(struct buffer *out, const struct cell *c)
 	put_share(out, c->haproxy_cpu);
 	put_share(out, c->generator_cpu);
 	buffer_printf(out, "<td>%" PRIu64 "</td>", c->seed);
-	cell_begin(out, c->void_reason ? "text reason" : "text");
-	if (c->quick)
-		buffer_puts(out, c->void_reason ? "quick; " : "quick");
-	if (c->void_reason) {
-		buffer_puts(out, "void: ");
-		html_text(out, c->void_reason);
-	}
-	buffer_puts(out, "</td></tr>\n");
+	put_remarks(out, c);
+	buffer_puts(out, "</tr>\n");
 }
 
 int page_tables(const struct cells *cells, const char *experiment, struct buffer *out)

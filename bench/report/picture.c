@@ -77,7 +77,10 @@ void picture_heading(struct picture *p, const char *heading)
 		12.0 / p->width, 1 - 20.0 / p->height);
 }
 
-/* 1, 2 and 5 of each decade; over many decades only the 1. gnuplot's own choice is often a single number. */
+/*
+ * 1, 2 and 5 of each decade; over many decades only the 1. gnuplot's own choice is often a single
+ * number.
+ */
 static void put_log_tics(struct buffer *out, const char *name, double low, double high)
 {
 	static const double step[] = {1, 2, 5};

@@ -1,6 +1,6 @@
 /*
- * A picture as a gnuplot script: heading, legend, panels in a grid above the legend, end. Texts are quoted here and nowhere else, so that no
- * name from a file can be more than text.
+ * A picture as a gnuplot script: heading, legend, panels in a grid above the legend, end. Texts are
+ * quoted here and nowhere else, so that no name from a file can be more than text.
  */
 #ifndef QUERN_BENCH_REPORT_PICTURE_H
 #define QUERN_BENCH_REPORT_PICTURE_H
@@ -37,7 +37,9 @@ struct picture {
 	struct buffer script, elements_text, legend;
 };
 
-/* `name` may hold anything: what does not suit a file's name becomes "-". Size in px of a screen. */
+/*
+ * `name` may hold anything: what does not suit a file's name becomes "-". Size in px of a screen.
+ */
 void picture_init(struct picture *p, const char *name, unsigned width, unsigned height,
 	unsigned columns, unsigned rows);
 void picture_done(struct picture *p);
@@ -71,7 +73,10 @@ void picture_draw(struct picture *p, const char *how) __attribute__((nonnull));
 /* As "using" and "with", with a colour: "with lines linetype 3". */
 void picture_draw_coloured(struct picture *p, const char *how, unsigned colour, const char *more);
 
-/* A line of text at a place in the panel (in its axes), gone after picture_panel_end(). `how`: gnuplot's words. */
+/*
+ * A line of text at a place in the panel (in its axes), gone after picture_panel_end(). `how`:
+ * gnuplot's words.
+ */
 void picture_text(struct picture *p, const char *text, double x, double y, const char *how);
 
 /* From one place of the panel to another. */
@@ -80,7 +85,10 @@ void picture_arrow(struct picture *p, double x0, double y0, double x1, double y1
 /* Anything else, as it is: never with a text from outside. */
 void picture_raw(struct picture *p, const char *command);
 
-/* An entry of the legend: "lines linetype 1". All of them before the first panel, which leaves room for them. */
+/*
+ * An entry of the legend: "lines linetype 1". All of them before the first panel, which leaves room
+ * for them.
+ */
 void picture_legend(struct picture *p, const char *how, const char *text);
 
 /* Draws the legend. After this the script is whole. */

@@ -109,7 +109,7 @@ void plot_multiples(struct plots *to, const char *experiment, const struct curve
 	}
 }
 
-/* --- p99 for each number of workers --------------------------------------------------------------------------------- */
+/* --- p99 for each number of workers ----------------------------------------------------------- */
 
 static void mark_doubled(struct picture *p, const struct curve *c)
 {
@@ -193,7 +193,7 @@ void plot_summary(struct plots *to, const char *experiment, const struct curve *
 	picture_end(p);
 }
 
-/* --- policies ------------------------------------------------------------------------------------------------------- */
+/* --- policies --------------------------------------------------------------------------------- */
 
 #define COLUMNS_MOST 4
 

@@ -1,4 +1,6 @@
-/* The long tail: how response times are distributed, and what share of them is slower than a time. */
+/*
+ * The long tail: how response times are distributed, and what share of them is slower than a time.
+ */
 #include "bench/report/draw.h"
 #include "bench/report/plots.h"
 
@@ -32,7 +34,10 @@ static struct draw_range times_of(const struct cell *c, double total)
 	return r;
 }
 
-/* Bars are not equally wide on a logarithmic axis, so their height is a density: by their areas they compare. */
+/*
+ * Bars are not equally wide on a logarithmic axis, so their height is a density: by their areas
+ * they compare.
+ */
 static double density(const struct cell_bar *b, double total)
 {
 	return b->low > 0 ? 100 * b->count / total / log2(b->high / b->low) : 0;
@@ -47,7 +52,10 @@ static double density_most(const struct cell *c, double total)
 	return most;
 }
 
-/* Mean and percentiles as lines through both panels, with words in the upper one, each on a line of its own. */
+/*
+ * Mean and percentiles as lines through both panels, with words in the upper one, each on a line of
+ * its own.
+ */
 static void mark(struct picture *p, const struct cell *c, double top, double bottom, bool words)
 {
 	static const enum cell_figure order[] = {CELL_P50, CELL_MEAN, CELL_P95, CELL_P99};

@@ -1,4 +1,7 @@
-/* Which pictures the cells give: each belongs to an experiment, and is a gnuplot script that is ready to be drawn. */
+/*
+ * Which pictures the cells give: each belongs to an experiment, and is a gnuplot script that is
+ * ready to be drawn.
+ */
 #ifndef QUERN_BENCH_REPORT_PLOTS_H
 #define QUERN_BENCH_REPORT_PLOTS_H
 
@@ -21,7 +24,7 @@ struct plots {
 int plots_make(struct plots *ret, const struct cells *cells) __attribute__((warn_unused_result));
 void plots_done(struct plots *p);
 
-/* --- between the files that make them ------------------------------------------------------------------------------- */
+/* --- between the files that make them --------------------------------------------------------- */
 
 struct curve;
 struct curves;
@@ -42,7 +45,10 @@ void plot_policies(struct plots *to, const char *experiment, const struct curve 
 void plot_histogram(struct plots *to, const char *experiment, const struct curve *curve,
 	const struct cell *cell);
 
-/* Of all cells of one kind of service: measured against replay and prediction; and what lies between. */
+/*
+ * Of all cells of one kind of service: measured against replay and prediction; and what lies
+ * between.
+ */
 void plot_errors(struct plots *to, const struct curves *all, const char *kind);
 void plot_split(struct plots *to, const struct curves *all, const char *kind);
 

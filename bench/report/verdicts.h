@@ -1,8 +1,10 @@
 /*
  * What the cells say about each claim, in words. Pure: cells in, sentences out.
  *
- * A claim is decided by the measured 95 % intervals where they are narrow enough. Where they are not, a full run's prediction
- * decides if the replay bears it out in most parts, and the text says so; a quick run is undecided then.
+ * A claim is decided by the measured 95 % intervals where they are narrow enough. In those of its
+ * parts where they are not, a full run's prediction decides if the replay bears it out in most of
+ * them, and the text says so; a quick run is undecided then. Parts whose cells are void are left
+ * out and counted.
  */
 #ifndef QUERN_BENCH_REPORT_VERDICTS_H
 #define QUERN_BENCH_REPORT_VERDICTS_H
@@ -17,7 +19,7 @@ struct verdict {
 	const char *experiment;
 	const char *claim; /* one sentence without its end */
 	enum verdict_kind kind;
-	struct buffer reason;  /* one sentence: what decided */
+	struct buffer reason;  /* what decided, and what is missing */
 	struct buffer figures; /* lines */
 };
 

@@ -1,6 +1,7 @@
 /*
- * Which worker finishes a job next: a binary heap (Williams 1964) of at most one entry for each worker, earliest first;
- * of equal times the worker with the lower number comes first, so that runs are the same everywhere.
+ * Which worker finishes a job next: a binary heap (Williams 1964) of at most one entry for each
+ * worker, earliest first; of equal times the worker with the lower number comes first, so that runs
+ * are the same everywhere.
  */
 #ifndef QUERN_BENCH_SIM_HEAP_H
 #define QUERN_BENCH_SIM_HEAP_H

@@ -1,8 +1,9 @@
 /*
- * Workers by their number of requests, for "the one with fewest": of those with equally many the one that has had that
- * number for the longest time. That is the order of HAProxy's `leastconn` (src/lb_fwlc.c): servers lie in a tree by
- * the number of requests that they have; one whose number changes is taken out and put in behind its equals; the first
- * one is used. Here each number has a list, so that every step takes constant time for any number of workers.
+ * Workers by their number of requests, for "the one with fewest": of those with equally many the
+ * one that has had that number for the longest time. That is the order of HAProxy's `leastconn`
+ * (src/lb_fwlc.c): servers lie in a tree by the number of requests that they have; one whose number
+ * changes is taken out and put in behind its equals; the first one is used. Here each number has a
+ * list, so that every step takes constant time for any number of workers.
  */
 #ifndef QUERN_BENCH_SIM_LEVELS_H
 #define QUERN_BENCH_SIM_LEVELS_H
@@ -30,7 +31,10 @@ struct levels {
 int levels_init(struct levels *l, uint32_t workers) __attribute__((warn_unused_result));
 void levels_done(struct levels *l);
 
-/* Worker w goes to the end of a level, also if it is there already. 0 or -ENOMEM, and then nothing has happened. */
+/*
+ * Worker w goes to the end of a level, also if it is there already. 0 or -ENOMEM, and then nothing
+ * has happened.
+ */
 int levels_move(struct levels *l, uint32_t w, uint32_t level) __attribute__((warn_unused_result));
 
 /* The worker with fewest requests. */

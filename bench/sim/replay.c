@@ -27,7 +27,7 @@ static bool is_valid(unsigned workers, size_t n, const double *arrival_us, const
 	for (size_t i = 0; i < n; i++) {
 		if (!isfinite(arrival_us[i]) || !isfinite(service_us[i]) || service_us[i] < 0)
 			return false;
-		if (i > 0 && arrival_us[i] < arrival_us[i - 1])
+		if (arrival_us[i] < (i > 0 ? arrival_us[i - 1] : 0))
 			return false;
 		if (worker && (worker[i] < 0 || (unsigned)worker[i] >= workers))
 			return false;

@@ -7,7 +7,8 @@
  *   simulated_s         time from the end of the warm-up to the last arrival
  *   busy                the workers' mean share of busy time in it
  *   latency_ms          response times, with intervals (bench/latency.h); wait_ms likewise, without
- *   closed              {"formula", "latency_ms": {...}}: what is exactly known (null where it is not), or null
+ *   closed              {"formula", "latency_ms": {...}}: what is exactly known (null where it is
+ *                       not), or null
  *   void                null, or why the result does not count
  *
  * The JSON of equal options is equal, byte for byte.

@@ -1,7 +1,8 @@
 /*
- * The workers of a simulated fleet: each serves what it was given in the order in which it was given, one at a time. Since
- * later requests never delay earlier ones, a request's end is known when it is given to a worker; what remains to be
- * kept is when each of those that are there will leave.
+ * The workers of a simulated fleet: each serves what it was given in the order in which it was
+ * given, one at a time. Since later requests never delay earlier ones, a request's end is known
+ * when it is given to a worker; what remains to be kept is when each of those that are there will
+ * leave.
  */
 #ifndef QUERN_BENCH_SIM_STATIONS_H
 #define QUERN_BENCH_SIM_STATIONS_H
@@ -33,8 +34,8 @@ int stations_init(struct stations *s, unsigned workers) __attribute__((warn_unus
 void stations_done(struct stations *s);
 
 /*
- * Worker w, free at the earliest from now_us on, gets a request of service_us. Its leaving is kept. Returns when its
- * service begins, or a negative number, and nothing has happened, without memory.
+ * Worker w, free at the earliest from now_us on, gets a request of service_us. Its leaving is kept.
+ * Returns when its service begins, or a negative number, and nothing has happened, without memory.
  */
 double stations_give(struct stations *s, uint32_t w, double now_us, double service_us);
 

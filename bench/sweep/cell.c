@@ -1,10 +1,13 @@
 #include "bench/sweep/cell.h"
 
 #include "bench/fleet/fleet.h"
+#include "bench/latency.h"
 #include "bench/load/load_report.h"
-#include "bench/sweep/cell_void.h"
+#include "bench/measure/measure_void.h"
+#include "bench/sweep/spread.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +18,7 @@
 #define PREDICT_REQUESTS 10000000
 #define PREDICT_QUICK_REQUESTS 3000000
 #define PREDICT_PRECISION 0.02
+#define BUSY_NEAR 0.05 /* relative; further from the wanted utilization is worth a note */
 /* Start, stop and prediction of a cell. */
 #define OTHER_S 2.5
 #define OTHER_QUICK_S 1.0
@@ -75,7 +79,8 @@ static int bring_up(struct run *run, struct buffer *error)
 	const struct fleet_options options = {.policy = c->policy,
 		.workers = c->workers,
 		.cpus_workers = real ? run->o->cpus_workers : NULL,
-		.cpus_balancer = real ? run->o->cpus_rest : NULL};
+		.cpus_balancer = real ? run->o->cpus_rest : NULL,
+		.stop = run->o->stop};
 
 	if (run->o->foreign) {
 		run->target = &run->o->foreign->target;
@@ -99,7 +104,8 @@ static int make_mix(struct run *run, struct buffer *error)
 
 	if (g->mix)
 		return mix_parse(&run->mix, "mix", g->mix, strlen(g->mix), error);
-	if (!g->distribution)
+	/* Elsewhere the distribution only says how the times of what the URL asks for are spread. */
+	if (g->service != EXPERIMENT_EMULATED)
 		return mix_single(&run->mix, run->target->path);
 	buffer_init(&text);
 	buffer_printf(&text, "1 GET /lab/sleep?us={us:%s}\n", g->distribution);
@@ -164,23 +170,60 @@ static int find_rate(struct run *run, struct cell_result *r, struct buffer *erro
 	return 0;
 }
 
+/* How long p99 has to be measured before it can be as precise as wanted. Decided beforehand: a run that ends because its
+ * interval happens to be narrow ends when chance has flattered it. */
+static int find_seconds(
+	const struct run *run, const struct cell_result *r, double *ret_s, struct buffer *error)
+{
+	const struct experiment_cell_limits *limits = &run->o->experiment->cell;
+	struct service service;
+	struct spread spread;
+
+	*ret_s = limits->least_seconds;
+	if (!run->service_known || r->rate_rps * limits->seconds < 1)
+		return 0;
+	int result = service_copy(&service, &run->service);
+	if (result < 0)
+		return result;
+	service_shift(&service, fmax(r->calibration.overhead_us, 0));
+	const struct spread_options options = {.policy = run->o->cell->policy,
+		.workers = run->o->cell->workers,
+		.rate_rps = r->rate_rps,
+		.service = &service,
+		.requests = (uint64_t)(r->rate_rps * limits->seconds),
+		.warmup = (uint64_t)(r->rate_rps * limits->warmup_s),
+		.seed = run->o->seed};
+	result = spread_make(&options, &spread, error);
+	service_done(&service);
+	if (result < 0)
+		return result;
+	const double wide = spread_relative(spread.p99) / limits->precision;
+	*ret_s = fmin(fmax(limits->seconds * wide * wide, limits->least_seconds), limits->seconds);
+	return 0;
+}
+
 static int measure(struct run *run, struct cell_result *r, struct buffer *error)
 {
 	const struct cell_options *o = run->o;
 	const struct experiment_cell_limits *limits = &o->experiment->cell;
+	double least_s;
+	int result = find_seconds(run, r, &least_s, error);
+
+	if (result < 0)
+		return result;
 	const struct measure_options options = {.target = run->target,
 		.mix = run->mix,
 		.rate_rps = r->rate_rps,
 		.seed = o->seed,
 		.watch = &run->watch,
 		.warmup_s = limits->warmup_s,
-		.least_s = limits->least_seconds,
+		.least_s = least_s,
 		.most_s = limits->seconds,
 		.precision = limits->precision,
 		.stop = o->stop,
 		.show = o->show,
 		.own = o->own};
-	int result = measure_run(&options, &r->measure, error);
+	result = measure_run(&options, &r->measure, error);
 
 	if (result == 0 && r->measure.totals.interrupted)
 		result = -EINTR;
@@ -242,6 +285,47 @@ static int service_as_told(const struct quantiles *q, struct service *ret, struc
 	return result;
 }
 
+/* Intervals by batch means alone would be too narrow near saturation: see spread.h. */
+static int widen(
+	const struct run *run, const struct service *s, struct cell_result *r, struct buffer *error)
+{
+	const struct batches *b = &r->measure.recorder.latency;
+	const struct spread_options options = {.policy = run->o->cell->policy,
+		.workers = run->o->cell->workers,
+		.rate_rps = r->rate_rps,
+		.service = s,
+		.requests = b->all.count,
+		.warmup = (uint64_t)(r->rate_rps * run->o->experiment->cell.warmup_s),
+		.seed = run->o->seed};
+	json_t *latency = json_object_get(r->load, "latency_ms");
+	struct spread spread;
+
+	if (b->all.count == 0)
+		return 0;
+	const int result = spread_make(&options, &spread, error);
+	if (result < 0)
+		return result;
+	const struct {
+		const char *name;
+		double p;
+		struct interval ratio;
+	} figures[] = {{"mean_interval", 0, spread.mean}, {"p50_interval", 0.5, spread.p50},
+		{"p95_interval", 0.95, spread.p95}, {"p99_interval", 0.99, spread.p99}};
+	int failed = 0;
+	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+		const double p = figures[i].p;
+		const double value = p > 0 ? quantiles_at(&b->all, p) : quantiles_mean(&b->all);
+		const struct interval wide =
+			spread_widen(figures[i].ratio, value, batches_interval(b, p));
+
+		failed |=
+			json_object_set_new(latency, figures[i].name, latency_interval_json(wide));
+		if (p == 0.99)
+			r->p99 = wide;
+	}
+	return failed ? -ENOMEM : 0;
+}
+
 static int predict_with(const struct run *run, struct service *s, double shift_us,
 	struct cell_result *r, struct buffer *error)
 {
@@ -257,8 +341,10 @@ static int predict_with(const struct run *run, struct service *s, double shift_u
 		.seed = o->seed};
 	const size_t before = error->len;
 	/* Takes a second or two: not worth losing what was measured when somebody presses Ctrl-C meanwhile. */
-	const int result = predict(&options, &r->predicted, error);
+	int result = predict(&options, &r->predicted, error);
 	r->is_predicted = result == 0;
+	if (result == 0)
+		result = widen(run, s, r, error);
 	service_done(s);
 	if (result != -EINVAL)
 		return result;
@@ -298,11 +384,25 @@ static void find_closed(const struct run *run, struct cell_result *r)
 			&r->closed);
 }
 
+/* Chance alone moves a short cell's utilization by some per cent, so it does not make one void. */
+static void compare_busy(const struct run *run, struct cell_result *r)
+{
+	const double busy = r->measure.shares.busy_mean, wanted = run->o->cell->utilization;
+
+	if (fabs(busy - wanted) > BUSY_NEAR * wanted)
+		buffer_printf(&r->notes, "the workers were %.1f %% busy, wanted was %.1f %%",
+			busy * 100, wanted * 100);
+}
+
 static int conclude(struct run *run, struct cell_result *r, struct buffer *error)
 {
-	cell_find_void(run->o->cell, r, run->o->foreign != NULL);
+	const struct measure_void_options options = {.foreign = run->o->foreign != NULL};
+
+	(void)measure_is_void(&r->measure, &options, &r->void_reason);
+	compare_busy(run, r);
 	int result = report_load(run, r);
 
+	r->p99 = batches_interval(&r->measure.recorder.latency, 0.99);
 	if (result == 0)
 		result = split(run, r);
 	if (result == 0)
@@ -329,8 +429,8 @@ int cell_measure(const struct cell_options *o, struct cell_result *ret, struct b
 		result = conclude(run, &r, error);
 	finish(run);
 	free(run);
-	if (result == -ENOMEM && error->len == 0)
-		buffer_puts(error, "no memory is left");
+	if (result < 0 && result != -EINTR && error->len == 0)
+		buffer_puts(error, result == -ENOMEM ? "no memory is left" : strerror(-result));
 	if (result < 0)
 		cell_result_done(&r);
 	else

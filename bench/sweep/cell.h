@@ -1,14 +1,17 @@
-/* One cell: a fleet is brought up, calibrated, loaded, watched, and compared with a perfect one and with the prediction. */
+/*
+ * One cell: a fleet is brought up, calibrated, loaded, watched, and compared with a perfect one and
+ * with the prediction.
+ */
 #ifndef QUERN_BENCH_SWEEP_CELL_H
 #define QUERN_BENCH_SWEEP_CELL_H
 
 #include "bench/load/target.h"
 #include "bench/measure/calibrate.h"
 #include "bench/measure/measure.h"
+#include "bench/measure/split.h"
 #include "bench/plan/closed.h"
 #include "bench/plan/predict.h"
 #include "bench/sweep/schedule.h"
-#include "bench/sweep/split.h"
 
 #include <jansson.h>
 
@@ -41,13 +44,17 @@ struct cell_result {
 	bool split_known;
 	struct prediction predicted;
 	bool is_predicted;
+	struct interval p99; /* of the measured p99; also in load, as those of mean, p50 and p95 */
 	struct closed_response closed; /* formula "": none */
 	struct buffer void_reason;     /* empty: the cell counts; owned */
 	struct buffer notes;	       /* what else is to be known of it; owned */
 	json_t *load;		       /* load_report_json(); owned */
 };
 
-/* 0; -EINTR where it was stopped; -errno, with a sentence: there is no result. Otherwise cell_result_done(). */
+/*
+ * 0; -EINTR where it was stopped; -errno, with a sentence: there is no result. Otherwise
+ * cell_result_done().
+ */
 int cell_measure(const struct cell_options *o, struct cell_result *ret, struct buffer *error)
 	__attribute__((warn_unused_result));
 void cell_result_done(struct cell_result *r);

@@ -214,7 +214,7 @@ static void print_figure(const char *name, double us)
 static void print_cell(const struct sweep *s, const struct cell_result *r)
 {
 	const struct batches *latency = &r->measure.recorder.latency;
-	const struct interval p99 = batches_interval(latency, 0.99);
+	const struct interval p99 = r->p99;
 	char low[LATENCY_TEXT_BYTES], high[LATENCY_TEXT_BYTES];
 
 	(void)printf("[%zu/%zu] %s  busy %.1f %%", s->at + 1, s->schedule.cells,
@@ -300,7 +300,7 @@ static int run_cells(struct sweep *s)
 
 		s->left_s -= most_s;
 		const int result = run_cell(s);
-		if (result < 0 && *progress_stop())
+		if (result == -EINTR)
 			return interrupted(s);
 		if (result < 0)
 			return cli_fail(&s->cli, "%s: %s", s->schedule.cell[s->at].name, said(s));
@@ -351,7 +351,7 @@ static int run(struct sweep *s)
 	if (s->voids > 0)
 		(void)printf(", %zu of them void: the same command measures those again", s->voids);
 	(void)printf("; results are in %s\n", s->results.path);
-	if (fflush(stdout) != 0)
+	if (fflush(stdout) != 0 || ferror(stdout))
 		return cli_fail(&s->cli, "cannot write to standard output: %s", strerror(errno));
 	return s->voids > 0 ? BENCH_VOID : BENCH_DONE;
 }

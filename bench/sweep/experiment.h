@@ -35,8 +35,11 @@ struct experiment {
 	struct experiment_cell_limits cell;
 };
 
-/* quick: with the values of "quick" in place of the others. Every mistake is told: 0, -EINVAL with lines in errors
- * ("FILE: groups[1].workers: ..."), -errno of the file. Unknown names are mistakes. Free with experiment_done(). */
+/*
+ * quick: with the values of "quick" in place of the others. Every mistake is told: 0, -EINVAL with
+ * lines in errors ("FILE: groups[1].workers: ..."), -errno of the file. Unknown names are mistakes.
+ * Free with experiment_done().
+ */
 int experiment_read(struct experiment *ret, const char *path, bool quick, struct buffer *errors)
 	__attribute__((warn_unused_result));
 void experiment_done(struct experiment *e);

@@ -15,7 +15,10 @@ struct experiment_reader {
 	bool wrong, no_memory;
 };
 
-/* The whole file, an object. 0; -EINVAL with line and column; -errno of the file; both with a sentence. */
+/*
+ * The whole file, an object. 0; -EINVAL with line and column; -errno of the file; both with a
+ * sentence.
+ */
 int experiment_load(json_t **ret, const char *path, struct buffer *errors)
 	__attribute__((warn_unused_result));
 

@@ -87,8 +87,9 @@ static json_t *version_of(const char *dir, const char *name, const char *option)
 			(void)process_await(pid, VERSION_MS);
 			(void)process_end(pid, 0);
 			version = first_line(path);
-			(void)unlink(path);
 		}
+		/* Also what a program that could not be started has left. */
+		(void)unlink(path);
 	}
 	buffer_done(&program);
 	buffer_done(&log);

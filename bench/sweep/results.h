@@ -1,4 +1,7 @@
-/* DIR/cells.jsonl: one line for each cell that was measured. What is there already need not be measured again. */
+/*
+ * DIR/cells.jsonl: one line for each cell that was measured. What is there already need not be
+ * measured again.
+ */
 #ifndef QUERN_BENCH_SWEEP_RESULTS_H
 #define QUERN_BENCH_SWEEP_RESULTS_H
 
@@ -21,8 +24,10 @@ struct results_key {
 	uint64_t seed;
 };
 
-/* Makes DIR (and what is above it), locks it and reads what is there. 0; -EWOULDBLOCK when another sweep is writing there; -errno;
- * each with a sentence. */
+/*
+ * Makes DIR (and what is above it), locks it and reads what is there. 0; -EWOULDBLOCK when another
+ * sweep is writing there; -errno; each with a sentence.
+ */
 int results_open(struct results *ret, const char *dir, struct buffer *error)
 	__attribute__((warn_unused_result));
 void results_close(struct results *r);

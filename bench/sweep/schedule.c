@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,11 @@ static int make_name(struct schedule_cell *c)
 
 	buffer_init(&name);
 	put_service(&name, c);
-	buffer_printf(&name, "/%s/k%u/rho%.2f", policy_format(&c->policy, policy, sizeof policy),
-		c->workers, c->utilization);
+	/* Two that differ in the third decimal are two cells. */
+	const int decimals =
+		fabs(c->utilization - round(c->utilization * 100) / 100) < 1e-9 ? 2 : 6;
+	buffer_printf(&name, "/%s/k%u/rho%.*f", policy_format(&c->policy, policy, sizeof policy),
+		c->workers, decimals, c->utilization);
 	const char *text = buffer_cstring(&name);
 	c->name = text ? strdup(text) : NULL;
 	buffer_done(&name);

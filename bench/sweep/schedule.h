@@ -1,4 +1,7 @@
-/* An experiment's cells, in the order in which they are measured: every group's policies, workers and utilizations. */
+/*
+ * An experiment's cells, in the order in which they are measured: every group's policies, workers
+ * and utilizations.
+ */
 #ifndef QUERN_BENCH_SWEEP_SCHEDULE_H
 #define QUERN_BENCH_SWEEP_SCHEDULE_H
 

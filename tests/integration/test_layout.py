@@ -26,7 +26,7 @@ MAY_INCLUDE = {
     "bench/fleet": ["bench/model", "bench/", "config", "lib"],
     "bench/plan": ["bench/model", "bench/stat", "bench/sim", "bench/load", "bench/fleet", "bench/measure",
                    "bench/", "lib"],
-    "bench/measure": ["bench/model", "bench/stat", "bench/load", "bench/fleet", "bench/", "lib"],
+    "bench/measure": ["bench/model", "bench/stat", "bench/sim", "bench/load", "bench/fleet", "bench/", "lib"],
     "bench/sweep": ["bench/model", "bench/stat", "bench/sim", "bench/load", "bench/fleet", "bench/measure", "bench/plan",
                     "bench/", "lib"],
     "bench/report": ["bench/model", "bench/stat", "bench/sim", "bench/plan", "bench/", "lib"],

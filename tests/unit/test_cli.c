@@ -44,22 +44,28 @@ static const char *give_output(int fd)
 	return said;
 }
 
-static struct cli begin(char **words)
+/* argv is not constant: the words are copied to where they stay until the next call. */
+static struct cli begin(const char *const *words)
 {
 	struct cli c = {
 		.command = "load", .operands = "URL", .about = "Sends.", .options = options};
+	static char text[8][32];
+	static char *argv[8];
 	int argc = 0;
 
-	while (words[argc])
-		argc++;
-	cli_begin(&c, argc, words);
+	for (; words[argc]; argc++) {
+		assert_true(argc < 8 && strlen(words[argc]) < sizeof text[0]);
+		argv[argc] = strcpy(text[argc], words[argc]);
+	}
+	cli_begin(&c, argc, argv);
 	return c;
 }
 
 static void test_options_and_operands(void **state)
 {
 	(void)state;
-	char *words[] = {"load", "--rate", "5", "http://x/", "--json=-", "--verify", "-", NULL};
+	static const char *const words[] = {
+		"load", "--rate", "5", "http://x/", "--json=-", "--verify", "-", NULL};
 	struct cli c = begin(words);
 	const char *value = NULL;
 
@@ -76,7 +82,7 @@ static void test_options_and_operands(void **state)
 	assert_int_equal(cli_next(&c, &value), CLI_END);
 }
 
-static void check_wrong(char **words, size_t good, const char *message)
+static void check_wrong(const char *const *words, size_t good, const char *message)
 {
 	struct cli c = begin(words);
 	const char *value;
@@ -94,20 +100,20 @@ static void check_wrong(char **words, size_t good, const char *message)
 static void test_wrong_options(void **state)
 {
 	(void)state;
-	check_wrong((char *[]){"load", "--rat", "5", NULL}, 0,
+	check_wrong((const char *const[]){"load", "--rat", "5", NULL}, 0,
 		"quern-bench load: no such option: --rat\n" TRY);
-	check_wrong((char *[]){"load", "--rate", NULL}, 0,
+	check_wrong((const char *const[]){"load", "--rate", NULL}, 0,
 		"quern-bench load: --rate needs a value: --rate R\n" TRY);
-	check_wrong((char *[]){"load", "--rate=1", "--rate=2", NULL}, 1,
+	check_wrong((const char *const[]){"load", "--rate=1", "--rate=2", NULL}, 1,
 		"quern-bench load: --rate was given twice\n" TRY);
-	check_wrong((char *[]){"load", "--verify=yes", NULL}, 0,
+	check_wrong((const char *const[]){"load", "--verify=yes", NULL}, 0,
 		"quern-bench load: --verify takes no value: --verify=yes\n" TRY);
 }
 
 static void test_help(void **state)
 {
 	(void)state;
-	char *words[] = {"load", "--help", NULL};
+	static const char *const words[] = {"load", "--help", NULL};
 	struct cli c = begin(words);
 	const char *value;
 
@@ -129,7 +135,7 @@ static void test_help(void **state)
 static void test_numbers(void **state)
 {
 	(void)state;
-	struct cli c = begin((char *[]){"load", NULL});
+	struct cli c = begin((const char *const[]){"load", NULL});
 	double real = -1;
 	uint64_t whole = 0;
 

@@ -56,6 +56,10 @@ static void test_mmk(void **state)
 	/* k(1 - rho) = 1, where the formula's fraction is 0/0: beside it and in it. */
 	const double beside = closed_mmk_quantile(4, 0.75 + 1e-9, 0.99);
 	check_digits("M/M/4 p99, 0.75", closed_mmk_quantile(4, 0.75, 0.99), beside, 1e-6);
+	/* Near saturation e^-T is no double any more; only the wait's term is left. */
+	const double rate = 4 * (1 - 0.999), c = closed_erlang_c(4, 4 * 0.999);
+	check_digits("M/M/4 p99, 0.999", closed_mmk_quantile(4, 0.999, 0.99),
+		log(100 * c / (1 - rate)) / rate, 1e-6);
 }
 
 static void test_mg1(void **state)

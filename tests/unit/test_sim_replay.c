@@ -135,12 +135,14 @@ static void refuses_what_cannot_be_replayed(void **state)
 	(void)state;
 	double response[2];
 	const double up[] = {0, 1}, down[] = {1, 0}, nan_at[] = {0, NAN}, minus[] = {1, -1};
+	const double early[] = {-1, 0};
 	const int high[] = {0, 2}, low[] = {0, -1};
 
 	assert_int_equal(sim_replay(&central, 0, 2, up, up, NULL, 1, response), -EINVAL);
 	assert_int_equal(
 		sim_replay(&central, SIM_WORKERS_MOST + 1, 2, up, up, NULL, 1, response), -EINVAL);
 	assert_int_equal(sim_replay(&central, 2, 2, down, up, NULL, 1, response), -EINVAL);
+	assert_int_equal(sim_replay(&central, 2, 2, early, up, NULL, 1, response), -EINVAL);
 	assert_int_equal(sim_replay(&central, 2, 2, nan_at, up, NULL, 1, response), -EINVAL);
 	assert_int_equal(sim_replay(&central, 2, 2, up, nan_at, NULL, 1, response), -EINVAL);
 	assert_int_equal(sim_replay(&central, 2, 2, up, minus, NULL, 1, response), -EINVAL);

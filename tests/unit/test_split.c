@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "bench/sweep/split.h"
+#include "bench/measure/split.h"
 #include "lib/random.h"
 
 #include <errno.h>

@@ -1,10 +1,11 @@
 /*
- * What lies between a perfect fleet and the measured one: a chain of replays of the very requests that were measured, each with
- * one more of the real fleet's imperfections (bench/experiments/README.md). The differences between neighbours sum up, exactly,
- * to measured - replay.
+ * What lies between a perfect fleet and the measured one: a chain of replays of the very requests
+ * that were measured, each with one more of the real fleet's imperfections
+ * (bench/experiments/README.md). The differences between neighbours sum up, exactly, to measured -
+ * replay.
  */
-#ifndef QUERN_BENCH_SWEEP_SPLIT_H
-#define QUERN_BENCH_SWEEP_SPLIT_H
+#ifndef QUERN_BENCH_MEASURE_SPLIT_H
+#define QUERN_BENCH_MEASURE_SPLIT_H
 
 #include "bench/load/sample.h"
 #include "bench/model/policy.h"
@@ -41,12 +42,18 @@ struct split_options {
 	uint64_t seed;	 /* for random(d)'s draws */
 };
 
-/* 0; -ENODATA where service times are neither told nor asked for, or nothing was measured; -EINVAL; -ENOMEM. */
+/*
+ * 0; -ENODATA where service times are neither told nor asked for, or nothing was measured; -EINVAL;
+ * -ENOMEM.
+ */
 int split_make(struct split *ret, const struct split_options *o)
 	__attribute__((warn_unused_result));
 void split_done(struct split *s);
 
-/* {"p99": {"replay", "timer", ..., "measured"}, ...} in ms; what each stage adds. NULL without memory. */
+/*
+ * {"p99": {"replay", "timer", ..., "measured"}, ...} in ms; what each stage adds. NULL without
+ * memory.
+ */
 json_t *split_json(const struct split *s);
 
 #endif

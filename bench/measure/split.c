@@ -1,4 +1,4 @@
-#include "bench/sweep/split.h"
+#include "bench/measure/split.h"
 
 #include "bench/sim/sim.h"
 
@@ -20,7 +20,7 @@ struct columns {
 	struct request *request;
 	double *arrival_us, *asked_us, *told_us, *service_us, *response_us, *sorted_us;
 	int *worker;
-	bool worker_known, asked_known;
+	bool worker_known;
 };
 
 static void free_columns(struct columns *c)
@@ -75,7 +75,7 @@ static int fill_columns(struct columns *c, const struct split_options *o)
 	if (c->n == 0)
 		return -ENODATA;
 	qsort(c->request, c->n, sizeof *c->request, by_sending);
-	c->worker_known = c->asked_known = true;
+	c->worker_known = true;
 	for (size_t i = 0; i < c->n; i++) {
 		const struct sample *s = c->request[i].sample;
 

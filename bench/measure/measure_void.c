@@ -1,6 +1,5 @@
-#include "bench/sweep/cell_void.h"
+#include "bench/measure/measure_void.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -36,32 +35,31 @@ static void check_machine(const struct watch_shares *s, bool foreign, struct buf
 {
 	const double steal = s->machine_steal * (double)sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (s->balancer > CELL_HAPROXY_MOST)
+	if (s->balancer > MEASURE_HAPROXY_MOST)
 		say(why, "HAProxy was near full: %.0f %% of a CPU, at most %.0f %% is allowed",
-			s->balancer * 100, CELL_HAPROXY_MOST * 100);
+			s->balancer * 100, MEASURE_HAPROXY_MOST * 100);
 	if (s->restarted)
 		say(why, "a worker died meanwhile");
-	/* Of a foreign fleet not all processes are known, so they would pass for others. */
-	if (!foreign && s->others > CELL_OTHERS_MOST)
+	if (!foreign && s->others > MEASURE_OTHERS_MOST)
 		say(why, "other programs used %.2f CPUs, at most %.2f is allowed", s->others,
-			CELL_OTHERS_MOST);
-	if (steal > CELL_STEAL_MOST)
+			MEASURE_OTHERS_MOST);
+	if (steal > MEASURE_STEAL_MOST)
 		say(why, "the host took away %.2f CPUs, at most %.2f is allowed", steal,
-			CELL_STEAL_MOST);
+			MEASURE_STEAL_MOST);
 }
 
-void cell_find_void(const struct schedule_cell *c, struct cell_result *r, bool foreign)
+bool measure_is_void(
+	const struct measure *m, const struct measure_void_options *o, struct buffer *reason)
 {
-	const struct measure *m = &r->measure;
-	const double busy = m->shares.busy_mean;
+	struct recorder_limits limits = recorder_default_limits;
 
-	(void)recorder_is_void(&m->recorder, &m->totals, &recorder_default_limits, &r->void_reason);
+	limits.planned_us = o->planned_us;
+	(void)recorder_is_void(&m->recorder, &m->totals, &limits, reason);
+	if (m->totals.interrupted)
+		return true;
 	if (m->too_many)
-		say(&r->void_reason, "there were more requests than room for them");
-	check_errors(&m->recorder, &r->void_reason);
-	check_machine(&m->shares, foreign, &r->void_reason);
-	/* Chance alone moves a short cell's utilization by some per cent, so it is no reason. */
-	if (fabs(busy - c->utilization) > CELL_BUSY_NEAR * c->utilization)
-		say(&r->notes, "the workers were %.1f %% busy, wanted was %.1f %%", busy * 100,
-			c->utilization * 100);
+		say(reason, "there were more requests than room for them");
+	check_errors(&m->recorder, reason);
+	check_machine(&m->shares, o->foreign, reason);
+	return reason->len > 0 || reason->failed;
 }
