@@ -116,13 +116,16 @@ void draw_prediction(struct picture *p, const struct curve *c, enum cell_figure 
 {
 	if (draw_closed(p, c, f, colour) || count_figures(c, CURVE_PREDICTED, f) == 0)
 		return;
+	/* Between two simulated points the curve is curve_value_at()'s, a chord would lie far above it. */
+	const double from = c->cell[0]->utilization, to = c->cell[c->cells - 1]->utilization;
 	picture_data(p);
-	for (size_t i = 0; i < c->cells; i++)
-		if (c->cell[i]->predicted.value[f] > 0)
-			picture_row(p,
-				(double[]){100 * c->cell[i]->utilization,
-					c->cell[i]->predicted.value[f]},
-				2);
+	for (int i = 0; i <= DENSE_STEPS; i++) {
+		const double at = from + (to - from) * i / DENSE_STEPS;
+		const double y = curve_value_at(c, at, CURVE_PREDICTED, f).value;
+
+		if (y > 0)
+			picture_row(p, (double[]){100 * at, y}, 2);
+	}
 	picture_draw_coloured(p, "using 1:2 with lines", colour, "");
 }
 

@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HEADING_BYTES 256
+#define HEADING_LETTER 10 /* px, about */
+#define HEADING_LINE 20	  /* px */
+
 /* Room around the panels, px: for the axes' numbers and labels, the titles and the legend. */
 #define LEFT 84
 #define RIGHT 22
@@ -67,14 +71,31 @@ void picture_quote(struct buffer *out, const char *text)
 	buffer_putc(out, '\'');
 }
 
-void picture_heading(struct picture *p, const char *heading)
+static void put_heading_line(struct picture *p, unsigned line, const char *text, size_t len)
 {
-	buffer_puts(&p->title, heading);
-	buffer_puts(&p->script, "set label 1000 ");
-	picture_quote(&p->script, heading);
+	char copy[HEADING_BYTES];
+
+	(void)snprintf(copy, sizeof(copy), "%.*s", (int)len, text);
+	buffer_printf(&p->script, "set label %u ", 1000 + line);
+	picture_quote(&p->script, copy);
 	buffer_printf(&p->script,
 		" at screen %.4f, screen %.4f left noenhanced font heading textcolor rgb ink\n",
-		12.0 / p->width, 1 - 20.0 / p->height);
+		12.0 / p->width, 1 - (20.0 + line * HEADING_LINE) / p->height);
+}
+
+/* What is too long for one line goes on in a second one behind its colon. */
+void picture_heading(struct picture *p, const char *heading)
+{
+	const char *colon = strstr(heading, ": ");
+
+	buffer_puts(&p->title, heading);
+	if (!colon || strlen(heading) * HEADING_LETTER + 24 <= p->width) {
+		put_heading_line(p, 0, heading, strlen(heading));
+		return;
+	}
+	put_heading_line(p, 0, heading, (size_t)(colon - heading));
+	put_heading_line(p, 1, colon + 2, strlen(colon + 2));
+	p->top += HEADING_LINE;
 }
 
 /*
