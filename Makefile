@@ -57,7 +57,7 @@ GENERATED := $(BUILD)/gen/balancer/haproxy_template.h \
 	$(foreach t,$(REPORT_TEXTS),$(BUILD)/gen/$(subst .,_,$(t)).h)
 
 .PHONY: all run check check-only lint format bench bench-qr bench-sim prove-theory experiment fuzz install clean \
-	deps-run deps-check deps-bench deps-experiment schema unit-tests
+	deps-run deps-check deps-bench deps-experiment schema unit-tests generated
 .DELETE_ON_ERROR:
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
@@ -73,6 +73,8 @@ check-only: all unit-tests
 	$(Q)BUILD=$(abspath $(BUILD)) tests/run
 
 unit-tests: $(UNIT_TESTS)
+
+generated: $(GENERATED)
 
 deps-run deps-check deps-bench deps-experiment: deps-%:
 	$(Q)tools/install-packages $*

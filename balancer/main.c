@@ -3,14 +3,9 @@
 #include "config/command.h"
 #include "config/config.h"
 #include "lib/buffer.h"
+#include "lib/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -41,51 +36,10 @@ static int take_output(struct command *c, int option, const char *value)
 	return command_take_once(c, output, "-o", value);
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* Readers see the old file or the new one, whole, whenever they look and whatever fails here. */
-static int replace_file(const char *file, const struct buffer *content)
-{
-	char temporary[PATH_MAX];
-	int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", file);
-	if (n < 0 || (size_t)n >= sizeof temporary)
-		return -ENAMETOOLONG;
-	int fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-
-	mode_t mask = umask(0);
-	(void)umask(mask);
-	int r = fchmod(fd, 0666 & ~mask) < 0 ? -errno : 0;
-	if (r == 0)
-		r = write_all(fd, content->data, content->len);
-	if (r == 0 && fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	if (r == 0 && rename(temporary, file) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlink(temporary);
-	return r;
-}
-
 static int print(const struct command *c, const char *output, const struct buffer *content)
 {
-	const int r = output ? replace_file(output, content)
-			     : write_all(STDOUT_FILENO, content->data, content->len);
+	const int r = output ? file_replace(output, content->data, content->len)
+			     : file_write_all(STDOUT_FILENO, content->data, content->len);
 
 	if (r < 0)
 		return command_fail(c, "%s: %s", output ? output : "standard output", strerror(-r));

@@ -141,6 +141,22 @@ int cli_next(struct cli *c, const char **ret_value)
 	return take_value(c, found, word, equals, ret_value);
 }
 
+int cli_read(struct cli *c, int (*take)(void *own, int option, const char *value), void *own)
+{
+	const char *value;
+	int option, said = BENCH_GO_ON;
+
+	while (said == BENCH_GO_ON && (option = cli_next(c, &value)) != CLI_END) {
+		if (option == CLI_HELP)
+			said = BENCH_DONE;
+		else if (option == CLI_WRONG)
+			said = BENCH_USAGE;
+		else
+			said = take(own, option, value);
+	}
+	return said;
+}
+
 int cli_real(const struct cli *c, const char *option, const char *value, double low, double high,
 	double *ret)
 {

@@ -50,6 +50,12 @@ void cli_begin(struct cli *c, int argc, char **argv);
 int cli_next(struct cli *c, const char **ret_value);
 
 /*
+ * All of them: take() gets each option's index with its value, or CLI_OPERAND with the operand; it
+ * returns BENCH_GO_ON, or an exit code that ends the reading. BENCH_GO_ON at the end, or the exit code.
+ */
+int cli_read(struct cli *c, int (*take)(void *own, int option, const char *value), void *own);
+
+/*
  * Each says what is wrong, naming the option and the value and what is allowed, and returns
  * BENCH_USAGE, or returns BENCH_GO_ON with *ret filled.
  */

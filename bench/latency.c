@@ -10,15 +10,21 @@ static const struct {
 
 #define SHOWN (sizeof shown / sizeof *shown)
 
-/* Rounded to ns, which keeps the text short. */
-static json_t *ms(double us)
+json_t *latency_real_json(double value)
 {
-	return json_real(round(us) == us ? us / 1000 : round(us * 1000) / 1000000);
+	return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* Rounded to ns, which keeps the text short. */
+json_t *latency_ms_json(double us)
+{
+	return latency_real_json(round(us * 1000) / 1e6);
 }
 
 json_t *latency_interval_json(struct interval i)
 {
-	return i.known ? json_pack("[o, o]", ms(i.low), ms(i.high)) : json_null();
+	return i.known ? json_pack("[o, o]", latency_ms_json(i.low), latency_ms_json(i.high))
+		       : json_null();
 }
 
 json_t *latency_json_of(const struct quantiles *q)
@@ -28,11 +34,12 @@ json_t *latency_json_of(const struct quantiles *q)
 
 	if (!object)
 		return NULL;
-	int failed = json_object_set_new(object, "mean", any ? ms(quantiles_mean(q)) : json_null());
+	int failed = json_object_set_new(
+		object, "mean", any ? latency_ms_json(quantiles_mean(q)) : json_null());
 	for (size_t i = 0; i < SHOWN; i++)
-		failed |= json_object_set_new(
-			object, shown[i].name, any ? ms(quantiles_at(q, shown[i].p)) : json_null());
-	failed |= json_object_set_new(object, "max", any ? ms(q->max) : json_null());
+		failed |= json_object_set_new(object, shown[i].name,
+			any ? latency_ms_json(quantiles_at(q, shown[i].p)) : json_null());
+	failed |= json_object_set_new(object, "max", any ? latency_ms_json(q->max) : json_null());
 	if (!failed)
 		return object;
 	json_decref(object);

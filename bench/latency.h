@@ -18,6 +18,10 @@ json_t *latency_json(const struct batches *b);
 /* Without intervals. */
 json_t *latency_json_of(const struct quantiles *q);
 
+/* A time in us as ms, and any other number; JSON null where it is not finite. */
+json_t *latency_ms_json(double us);
+json_t *latency_real_json(double value);
+
 /* [low, high] in ms, or JSON null where unknown. */
 json_t *latency_interval_json(struct interval i);
 

@@ -1,5 +1,7 @@
 #include "bench/output.h"
 
+#include "lib/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,21 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		const ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
 
 /* Closes fd; `error` so far wins over what closing says. */
 static int finish(int fd, int error)
@@ -37,32 +24,7 @@ static int write_in_place(const char *path, const struct buffer *text)
 
 	if (fd < 0)
 		return -errno;
-	return finish(fd, write_all(fd, text->data, text->len));
-}
-
-static int write_beside(const char *path, const struct buffer *text)
-{
-	struct buffer name;
-	int error = -ENOMEM;
-
-	buffer_init(&name);
-	buffer_printf(&name, "%s.%ld.part", path, (long)getpid());
-	const char *part = buffer_cstring(&name);
-	if (!part)
-		goto done;
-	const int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (fd < 0) {
-		error = -errno;
-		goto done;
-	}
-	error = finish(fd, write_all(fd, text->data, text->len));
-	if (error == 0 && rename(part, path) != 0)
-		error = -errno;
-	if (error < 0)
-		(void)unlink(part);
-done:
-	buffer_done(&name);
-	return error;
+	return finish(fd, file_write_all(fd, text->data, text->len));
 }
 
 /* Where it would be made, or made beside and renamed. */
@@ -99,10 +61,10 @@ int output_text(const char *path, const struct buffer *text)
 	if (text->failed)
 		return -ENOMEM;
 	if (strcmp(path, "-") == 0)
-		return write_all(STDOUT_FILENO, text->data, text->len);
+		return file_write_all(STDOUT_FILENO, text->data, text->len);
 	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
 		return S_ISDIR(status.st_mode) ? -EISDIR : write_in_place(path, text);
-	return write_beside(path, text);
+	return file_replace(path, text->data, text->len);
 }
 
 static int put_json(struct buffer *out, const json_t *object, size_t flags)
@@ -158,7 +120,7 @@ static int append(int fd, const struct buffer *line)
 	if (ftruncate(fd, end) != 0 || lseek(fd, end, SEEK_SET) < 0)
 		error = -errno;
 	if (error == 0)
-		error = write_all(fd, line->data, line->len);
+		error = file_write_all(fd, line->data, line->len);
 	if (error == 0 && fdatasync(fd) != 0)
 		error = -errno;
 	/* Half a line would be taken for damage by the next reader. */

@@ -102,12 +102,15 @@ static int take_workers_most(struct plan_command *c, const char *value)
 	return said;
 }
 
-static int take_option(struct plan_command *c, int option, const char *value)
+static int take_option(void *own, int option, const char *value)
 {
+	struct plan_command *c = own;
 	struct planner_options *p = &c->planner;
 	const struct cli *cli = &c->cli;
 
 	switch (option) {
+	case CLI_OPERAND:
+		return cli_wrong(cli, "what is \"%s\"? Only options are allowed", value);
 	case OPTION_RATE:
 		return cli_rate(cli, "--rate", value, &p->rate_rps);
 	case OPTION_OBJECTIVE:
@@ -186,20 +189,8 @@ static int complete(struct plan_command *c)
 
 static int read_options(struct plan_command *c)
 {
-	const char *value;
-	int option, said = BENCH_GO_ON;
+	const int said = cli_read(&c->cli, take_option, c);
 
-	while (said == BENCH_GO_ON && (option = cli_next(&c->cli, &value)) != CLI_END) {
-		if (option == CLI_HELP)
-			said = BENCH_DONE;
-		else if (option == CLI_WRONG)
-			said = BENCH_USAGE;
-		else if (option == CLI_OPERAND)
-			said = cli_wrong(
-				&c->cli, "what is \"%s\"? Only options are allowed", value);
-		else
-			said = take_option(c, option, value);
-	}
 	return said == BENCH_GO_ON ? complete(c) : said;
 }
 

@@ -171,11 +171,6 @@ void plan_report_table(const struct plan_report *r, struct buffer *out)
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 /* Rounded to ns. */
-static json_t *ms(double us)
-{
-	return isfinite(us) ? json_real(round(us * 1000) / 1e6) : json_null();
-}
-
 json_t *plan_report_latency(const struct prediction *p)
 {
 	static const struct {
@@ -191,7 +186,7 @@ json_t *plan_report_latency(const struct prediction *p)
 		struct interval interval = {.known = false};
 		const double us = p ? prediction_at(p, parts[i].p, &interval) : NAN;
 
-		failed |= json_object_set_new(object, parts[i].name, ms(us));
+		failed |= json_object_set_new(object, parts[i].name, latency_ms_json(us));
 		failed |= json_object_set_new(
 			object, parts[i].interval, latency_interval_json(interval));
 	}
@@ -216,7 +211,7 @@ static json_t *row_json(const struct planner_row *row)
 static json_t *heat_json(const struct planner_heat *h)
 {
 	return json_pack("{s:i, s:f, s:f, s:o}", "workers", (int)h->workers, "utilization",
-		h->utilization, "rate_rps", h->rate_rps, "objective_ms", ms(h->at_us));
+		h->utilization, "rate_rps", h->rate_rps, "objective_ms", latency_ms_json(h->at_us));
 }
 
 static json_t *count_json(unsigned workers)
@@ -272,12 +267,13 @@ json_t *plan_report_json(const struct plan_report *r)
 		"s:o, s:s?, s:o, s:o, s:i, s:n}",
 		"rate_rps", o->rate_rps, "arrivals", arrival_name(o->arrival), "policy",
 		policy_format(&o->policy, policy, sizeof policy), "seed", (json_int_t)o->seed,
-		"objective", "quantile", o->objective.name, "limit_ms", ms(o->objective.limit_us),
-		"service", "spec", r->spec, "mean_ms", ms(o->service->mean_us), "scv",
-		o->service->scv, "overhead_ms", ms(r->overhead_us), "objective_ms",
-		ms(service_quantile(o->service, o->objective.quantile)), "offered_erlangs",
-		r->plan->erlangs, "plan", list_of(r, row_at, r->plan->rows), "recommended_workers",
-		count_json(r->plan->workers), "reason", r->reason, "how_hot",
+		"objective", "quantile", o->objective.name, "limit_ms",
+		latency_ms_json(o->objective.limit_us), "service", "spec", r->spec, "mean_ms",
+		latency_ms_json(o->service->mean_us), "scv", o->service->scv, "overhead_ms",
+		latency_ms_json(r->overhead_us), "objective_ms",
+		latency_ms_json(service_quantile(o->service, o->objective.quantile)),
+		"offered_erlangs", r->plan->erlangs, "plan", list_of(r, row_at, r->plan->rows),
+		"recommended_workers", count_json(r->plan->workers), "reason", r->reason, "how_hot",
 		list_of(r, heat_at, r->plan->rows), "policies",
 		list_of(r, need_at, r->plan->workers > 0 ? r->plan->needs + 1 : 0), "workers_most",
 		(int)o->workers_most, "verify");

@@ -188,7 +188,7 @@ static void settle(struct plan *plan)
 
 static int fill_table(const struct planner_options *o, struct plan *plan, struct buffer *reason)
 {
-	unsigned workers[PLANNER_ROWS_MOST];
+	unsigned workers[PLANNER_ROWS_MOST] = {0};
 	const unsigned found = plan->workers;
 	int failed = 0;
 

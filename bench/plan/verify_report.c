@@ -85,16 +85,6 @@ void verify_table(const struct verify_result *r, struct buffer *out)
 		r->calibrated ? "; --overhead plans with it." : ", which would saturate them.");
 }
 
-static json_t *ms(double us)
-{
-	return isfinite(us) ? json_real(round(us * 1000) / 1e6) : json_null();
-}
-
-static json_t *real(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *model_json(const struct verify_result *r, enum model m)
 {
 	json_t *object = json_object();
@@ -102,7 +92,7 @@ static json_t *model_json(const struct verify_result *r, enum model m)
 
 	for (size_t i = 0; failed == 0 && i < VERIFY_FIGURES; i++)
 		failed = json_object_set_new(
-			object, r->figure[i].name, ms(of_model(&r->figure[i], m)));
+			object, r->figure[i].name, latency_ms_json(of_model(&r->figure[i], m)));
 	if (failed == 0)
 		return object;
 	json_decref(object);
@@ -117,8 +107,8 @@ static json_t *error_json(const struct verify_result *r, enum model m)
 	for (size_t i = 0; failed == 0 && i < VERIFY_FIGURES; i++) {
 		const struct verify_figure *f = &r->figure[i];
 
-		failed = json_object_set_new(
-			object, f->name, real(error_of(of_model(f, m), f->measured_us)));
+		failed = json_object_set_new(object, f->name,
+			latency_real_json(error_of(of_model(f, m), f->measured_us)));
 	}
 	if (failed == 0)
 		return object;
@@ -136,7 +126,7 @@ static json_t *measured_json(const struct verify_result *r)
 		char name[24];
 
 		(void)snprintf(name, sizeof name, "%s_interval", f->name);
-		failed = json_object_set_new(object, f->name, ms(f->measured_us));
+		failed = json_object_set_new(object, f->name, latency_ms_json(f->measured_us));
 		if (failed == 0)
 			failed = json_object_set_new(
 				object, name, latency_interval_json(f->measured));
@@ -153,12 +143,13 @@ json_t *verify_json(const struct verify_result *r)
 
 	return json_pack("{s:b, s:o, s:f, s:I, s:I, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o, "
 			 "s:o, s:o, s:o}",
-		"emulated", 1, "overhead_ms", ms(r->overhead_us), "seconds", r->seconds, "requests",
-		(json_int_t)r->requests, "errors", (json_int_t)r->errors, "offered_rps",
-		r->offered_rps, "achieved_rps", r->achieved_rps, "busy", r->busy, "utilization",
-		real(r->planned_utilization), "planned", model_json(r, PLANNED), "calibrated",
-		model_json(r, CALIBRATED), "replayed", model_json(r, REPLAYED), "measured",
-		measured_json(r), "error", error_json(r, PLANNED), "calibrated_error",
-		error_json(r, CALIBRATED), "replayed_error", error_json(r, REPLAYED), "void",
+		"emulated", 1, "overhead_ms", latency_ms_json(r->overhead_us), "seconds",
+		r->seconds, "requests", (json_int_t)r->requests, "errors", (json_int_t)r->errors,
+		"offered_rps", r->offered_rps, "achieved_rps", r->achieved_rps, "busy", r->busy,
+		"utilization", latency_real_json(r->planned_utilization), "planned",
+		model_json(r, PLANNED), "calibrated", model_json(r, CALIBRATED), "replayed",
+		model_json(r, REPLAYED), "measured", measured_json(r), "error",
+		error_json(r, PLANNED), "calibrated_error", error_json(r, CALIBRATED),
+		"replayed_error", error_json(r, REPLAYED), "void",
 		why->len > 0 ? json_stringn(why->data, why->len) : json_null());
 }

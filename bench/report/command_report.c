@@ -242,25 +242,27 @@ static const struct cli_option report_options[] = {
 
 enum { REPORT_OUTPUT, REPORT_PLOTS_ONLY };
 
+static int take_report_option(void *own, int option, const char *value)
+{
+	struct report *r = own;
+
+	if (option == CLI_OPERAND && r->dir)
+		return cli_wrong(r->cli, "unexpected argument: %s", value);
+	if (option == CLI_OPERAND)
+		r->dir = value;
+	else if (option == REPORT_OUTPUT)
+		r->output = value;
+	else
+		r->plots_only = true;
+	return BENCH_GO_ON;
+}
+
 static int read_report_options(struct cli *c, struct report *r)
 {
-	const char *value;
-	int option;
+	const int said = cli_read(c, take_report_option, r);
 
-	while ((option = cli_next(c, &value)) != CLI_END) {
-		if (option == CLI_HELP)
-			return BENCH_DONE;
-		if (option == CLI_WRONG)
-			return BENCH_USAGE;
-		if (option == CLI_OPERAND && r->dir)
-			return cli_wrong(c, "unexpected argument: %s", value);
-		if (option == CLI_OPERAND)
-			r->dir = value;
-		else if (option == REPORT_OUTPUT)
-			r->output = value;
-		else
-			r->plots_only = true;
-	}
+	if (said != BENCH_GO_ON)
+		return said;
 	if (!r->dir)
 		return cli_wrong(c, "DIR is missing: where a sweep wrote cells.jsonl");
 	if (r->plots_only && r->output)
@@ -292,6 +294,8 @@ int bench_report(int argc, char **argv)
 /* --- compare ---------------------------------------------------------------------------------- */
 
 struct sides {
+	const struct cli *cli;
+	unsigned dirs; /* read so far */
 	const char *dir[2], *output;
 	struct cells cells[2];
 };
@@ -343,24 +347,26 @@ static const struct cli_option compare_options[] = {
 	{NULL, NULL, NULL},
 };
 
+static int take_compare_option(void *own, int option, const char *value)
+{
+	struct sides *s = own;
+
+	if (option != CLI_OPERAND)
+		s->output = value;
+	else if (s->dirs == 2)
+		return cli_wrong(s->cli, "unexpected argument: %s", value);
+	else
+		s->dir[s->dirs++] = value;
+	return BENCH_GO_ON;
+}
+
 static int read_compare_options(struct cli *c, struct sides *s)
 {
-	const char *value;
-	int option, dirs = 0;
+	const int said = cli_read(c, take_compare_option, s);
 
-	while ((option = cli_next(c, &value)) != CLI_END) {
-		if (option == CLI_HELP)
-			return BENCH_DONE;
-		if (option == CLI_WRONG)
-			return BENCH_USAGE;
-		if (option != CLI_OPERAND)
-			s->output = value;
-		else if (dirs == 2)
-			return cli_wrong(c, "unexpected argument: %s", value);
-		else
-			s->dir[dirs++] = value;
-	}
-	if (dirs < 2)
+	if (said != BENCH_GO_ON)
+		return said;
+	if (s->dirs < 2)
 		return cli_wrong(c, "two directories are needed, A and B");
 	return BENCH_GO_ON;
 }
@@ -373,7 +379,7 @@ int bench_compare(int argc, char **argv)
 			 "p99 of "
 			 "both, B divided by A,\nand whether the 95 % intervals overlap.",
 		.options = compare_options};
-	struct sides s = {0};
+	struct sides s = {.cli = &c};
 
 	cli_begin(&c, argc, argv);
 	int code = read_compare_options(&c, &s);

@@ -124,11 +124,14 @@ static int take_arrivals(struct command *c, const char *value)
 	return say_parsed(c, OPTION_ARRIVALS, error);
 }
 
-static int take_option(struct command *c, int option, const char *value)
+static int take_option(void *own, int option, const char *value)
 {
+	struct command *c = own;
 	const struct cli *cli = &c->cli;
 
 	switch (option) {
+	case CLI_OPERAND:
+		return cli_wrong(cli, "what is \"%s\"? Only options are allowed", value);
 	case OPTION_POLICY:
 		return say_parsed(c, option, policy_parse(&c->sim.policy, value, &c->error));
 	case OPTION_WORKERS:
@@ -186,20 +189,8 @@ static int complete(struct command *c)
 
 static int read_options(struct command *c)
 {
-	const char *value;
-	int option, said = BENCH_GO_ON;
+	const int said = cli_read(&c->cli, take_option, c);
 
-	while (said == BENCH_GO_ON && (option = cli_next(&c->cli, &value)) != CLI_END) {
-		if (option == CLI_HELP)
-			said = BENCH_DONE;
-		else if (option == CLI_WRONG)
-			said = BENCH_USAGE;
-		else if (option == CLI_OPERAND)
-			said = cli_wrong(
-				&c->cli, "what is \"%s\"? Only options are allowed", value);
-		else
-			said = take_option(c, option, value);
-	}
 	return said == BENCH_GO_ON ? complete(c) : said;
 }
 

@@ -123,11 +123,6 @@ void sim_report_table(const struct sim_report *r, struct buffer *out)
 }
 
 /* ms, rounded to ns as in bench/latency.c. */
-static json_t *ms(double us)
-{
-	return isnan(us) ? json_null() : json_real(round(us * 1000) / 1e6);
-}
-
 static json_t *closed_json(const struct closed_response *c)
 {
 	if (!*c->formula)
@@ -135,7 +130,8 @@ static json_t *closed_json(const struct closed_response *c)
 	json_t *latency = json_object();
 	int failed = latency ? 0 : -1;
 	for (size_t i = 0; i < FIGURES && !failed; i++)
-		failed = json_object_set_new(latency, figures[i].name, ms(closed_figure(c, i)));
+		failed = json_object_set_new(
+			latency, figures[i].name, latency_ms_json(closed_figure(c, i)));
 	if (!failed)
 		return json_pack("{s:s, s:o}", "formula", c->formula, "latency_ms", latency);
 	json_decref(latency);
@@ -154,7 +150,7 @@ json_t *sim_report_json(const struct sim_report *r)
 		"policy", policy_format(&o->policy, policy, sizeof policy), "workers",
 		(json_int_t)o->workers, "utilization", r->utilization, "rate_rps", r->rate_rps,
 		"arrivals", arrival_name(o->arrival), "seed", (json_int_t)o->seed, "service",
-		"spec", o->service->spec, "mean_ms", ms(o->service->mean_us), "scv",
+		"spec", o->service->spec, "mean_ms", latency_ms_json(o->service->mean_us), "scv",
 		o->service->scv, "requests", (json_int_t)result->measured, "warmup",
 		(json_int_t)result->warmup, "simulated_s", result->simulated_us / 1e6, "busy",
 		result->utilization, "latency_ms", latency_json(&result->response), "wait_ms",

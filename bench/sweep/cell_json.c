@@ -3,28 +3,17 @@
 #include "bench/sweep/cell.h"
 #include "lib/clock.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define BUCKETS_PER_BAR (QUANTILES_PER_OCTAVE / 8)
-
-static json_t *real_or_null(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *ms(double us)
-{
-	return real_or_null(us / 1000);
-}
 
 static json_t *shares(const double *share, unsigned n)
 {
 	json_t *list = json_array();
 
 	for (unsigned i = 0; list && i < n; i++)
-		(void)json_array_append_new(list, real_or_null(share[i]));
+		(void)json_array_append_new(list, latency_real_json(share[i]));
 	return list;
 }
 
@@ -36,23 +25,23 @@ static json_t *service_json(const struct cell_options *o, const struct cell_resu
 
 	return json_pack("{s:s, s:s?, s:o, s:o}", "kind", kinds[o->cell->service], "spec",
 		o->cell->group->distribution, "mean_ms",
-		any ? ms(quantiles_mean(told)) : json_null(), "scv",
-		any ? real_or_null(quantiles_scv(told)) : json_null());
+		any ? latency_ms_json(quantiles_mean(told)) : json_null(), "scv",
+		any ? latency_real_json(quantiles_scv(told)) : json_null());
 }
 
 static json_t *calibration_json(const struct cell_result *r)
 {
 	const struct calibration *c = &r->calibration;
 
-	return json_pack("{s:o, s:o, s:o, s:I}", "service_ms", ms(r->service_us), "overhead_ms",
-		ms(c->overhead_us), "rate_rps", real_or_null(r->rate_rps), "requests",
-		(json_int_t)c->requests);
+	return json_pack("{s:o, s:o, s:o, s:I}", "service_ms", latency_ms_json(r->service_us),
+		"overhead_ms", latency_ms_json(c->overhead_us), "rate_rps",
+		latency_real_json(r->rate_rps), "requests", (json_int_t)c->requests);
 }
 
 static json_t *busy_json(const struct watch_shares *s)
 {
-	return json_pack("{s:o, s:o, s:o}", "mean", real_or_null(s->busy_mean), "most",
-		real_or_null(s->busy_most), "workers", shares(s->busy, s->workers));
+	return json_pack("{s:o, s:o, s:o}", "mean", latency_real_json(s->busy_mean), "most",
+		latency_real_json(s->busy_most), "workers", shares(s->busy, s->workers));
 }
 
 static json_t *cpu_json(const struct cell_result *r)
@@ -61,9 +50,9 @@ static json_t *cpu_json(const struct cell_result *r)
 	const double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "workers", shares(s->cpu, s->workers),
-		"haproxy", real_or_null(s->balancer), "generator", real_or_null(s->own),
-		"machine_idle", real_or_null(s->machine_idle), "steal",
-		real_or_null(s->machine_steal * cpus), "others", real_or_null(s->others));
+		"haproxy", latency_real_json(s->balancer), "generator", latency_real_json(s->own),
+		"machine_idle", latency_real_json(s->machine_idle), "steal",
+		latency_real_json(s->machine_steal * cpus), "others", latency_real_json(s->others));
 }
 
 static json_t *replay_json(const struct cell_result *r)
@@ -80,11 +69,13 @@ static json_t *predicted_json(const struct cell_result *r)
 	if (!r->is_predicted)
 		return json_null();
 	return json_pack("{s:s, s:{s:o, s:o, s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:I}",
-		"method", p->method, "latency_ms", "mean", ms(p->mean_us), "p50", ms(p->p50_us),
-		"p90", ms(p->p90_us), "p95", ms(p->p95_us), "p99", ms(p->p99_us), "p999",
-		ms(p->p999_us), "mean_interval", latency_interval_json(p->mean), "p50_interval",
-		latency_interval_json(p->p50), "p95_interval", latency_interval_json(p->p95),
-		"p99_interval", latency_interval_json(p->p99), "requests", (json_int_t)p->requests);
+		"method", p->method, "latency_ms", "mean", latency_ms_json(p->mean_us), "p50",
+		latency_ms_json(p->p50_us), "p90", latency_ms_json(p->p90_us), "p95",
+		latency_ms_json(p->p95_us), "p99", latency_ms_json(p->p99_us), "p999",
+		latency_ms_json(p->p999_us), "mean_interval", latency_interval_json(p->mean),
+		"p50_interval", latency_interval_json(p->p50), "p95_interval",
+		latency_interval_json(p->p95), "p99_interval", latency_interval_json(p->p99),
+		"requests", (json_int_t)p->requests);
 }
 
 static json_t *closed_json(const struct cell_result *r)
@@ -94,8 +85,10 @@ static json_t *closed_json(const struct cell_result *r)
 	if (!c->formula[0])
 		return json_null();
 	return json_pack("{s:s, s:{s:o, s:o, s:o, s:o, s:o, s:o}}", "formula", c->formula,
-		"latency_ms", "mean", ms(c->mean_us), "p50", ms(c->p50_us), "p90", ms(c->p90_us),
-		"p95", ms(c->p95_us), "p99", ms(c->p99_us), "p999", ms(c->p999_us));
+		"latency_ms", "mean", latency_ms_json(c->mean_us), "p50",
+		latency_ms_json(c->p50_us), "p90", latency_ms_json(c->p90_us), "p95",
+		latency_ms_json(c->p95_us), "p99", latency_ms_json(c->p99_us), "p999",
+		latency_ms_json(c->p999_us));
 }
 
 static json_t *histogram_json(const struct quantiles *q)
@@ -109,8 +102,9 @@ static json_t *histogram_json(const struct quantiles *q)
 			count += q->bucket[i];
 		if (count > 0)
 			(void)json_array_append_new(
-				list, json_pack("[o, o, I]", ms(quantiles_low_us(at)),
-					      ms(quantiles_high_us(at + BUCKETS_PER_BAR - 1)),
+				list, json_pack("[o, o, I]", latency_ms_json(quantiles_low_us(at)),
+					      latency_ms_json(
+						      quantiles_high_us(at + BUCKETS_PER_BAR - 1)),
 					      (json_int_t)count));
 	}
 	return list;

@@ -55,7 +55,7 @@ static struct cli begin(const char *const *words)
 
 	for (; words[argc]; argc++) {
 		assert_true(argc < 8 && strlen(words[argc]) < sizeof text[0]);
-		argv[argc] = strcpy(text[argc], words[argc]);
+		argv[argc] = memcpy(text[argc], words[argc], strlen(words[argc]) + 1);
 	}
 	cli_begin(&c, argc, argv);
 	return c;

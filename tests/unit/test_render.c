@@ -94,7 +94,8 @@ static void policies(void **state)
 	RENDERS_TO(template, "roundrobin,", "balancer.policy=roundrobin");
 	RENDERS_TO(template, "leastconn,", "balancer.policy=leastconn");
 	RENDERS_TO(template, "random(1), weight 256", "balancer.policy=random");
-	RENDERS_TO(template, "random(2), weight 256", "balancer.policy=random(2)", "balancer.maxconn=3");
+	RENDERS_TO(template, "random(2), weight 256", "balancer.policy=random(2)",
+		"balancer.maxconn=3");
 	RENDERS_TO(template, "leastconn, maxconn 1", "balancer.policy=central");
 	RENDERS_TO(
 		template, "leastconn, maxconn 7", "balancer.policy=central", "balancer.maxconn=7");
