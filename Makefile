@@ -5,8 +5,8 @@
 #   make lint       format and analysis    make fuzz     ten minutes of fuzzing a target
 #   make schema     after config/options.def was changed
 #   make bench-qr   the QR library alone   make bench-sim  the simulator alone
-#   make experiment measures how p99 grows with utilization (FULL=1: everything, about an hour)
-#   make prove-theory   the simulator against every exact figure (minutes)
+#   make experiment measures how p99 grows with utilization (FULL=1: everything, 50 minutes)
+#   make prove-theory   the simulator against every exact figure (an hour)
 #   make install    DESTDIR= PREFIX=       make format     by clang-format        make clean
 #
 # V=1 shows the commands; SANITIZER=address|undefined|address,undefined|thread builds into a directory of its own;

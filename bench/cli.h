@@ -15,7 +15,7 @@ enum bench_exit {
 	BENCH_DONE,
 	BENCH_FAILED,
 	BENCH_USAGE,
-	BENCH_VOID,  /* a run that does not count (load, sweep) */
+	BENCH_VOID,  /* a run that does not count */
 	BENCH_UNMET, /* an objective that nothing can meet (plan) */
 	BENCH_GO_ON = -1
 };

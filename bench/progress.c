@@ -51,7 +51,10 @@ void progress_clear(void)
 
 static void on_signal(int number)
 {
-	(void)number;
+	if (stop) {
+		(void)signal(number, SIG_DFL);
+		(void)raise(number);
+	}
 	stop = 1;
 }
 
@@ -60,7 +63,7 @@ const volatile sig_atomic_t *progress_stop(void)
 	static bool installed;
 
 	if (!installed) {
-		struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+		struct sigaction action = {.sa_handler = on_signal};
 
 		(void)sigemptyset(&action.sa_mask);
 		(void)sigaction(SIGINT, &action, NULL);

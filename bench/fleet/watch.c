@@ -157,9 +157,8 @@ void watch_between(const struct watch_look *a, const struct watch_look *b, struc
 	ret->balancer = since(b->balancer_cpu_us, a->balancer_cpu_us) / wall_us;
 	ret->own = since(b->own_cpu_us, a->own_cpu_us) / wall_us;
 	/* What only keeps CPUs awake is in nobody's way. */
-	const double idle = (since(b->machine_idle_us, a->machine_idle_us) +
-				    since(b->awake_cpu_us, a->awake_cpu_us)) /
-			    wall_us;
+	ret->awake = since(b->awake_cpu_us, a->awake_cpu_us) / wall_us;
+	const double idle = since(b->machine_idle_us, a->machine_idle_us) / wall_us + ret->awake;
 	const double steal = since(b->machine_steal_us, a->machine_steal_us) / wall_us;
 	ret->machine_idle = idle / cpus < 1 ? idle / cpus : 1;
 	ret->machine_steal = steal / cpus;

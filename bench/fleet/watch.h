@@ -58,6 +58,7 @@ struct watch_shares {
 	double busy_mean, busy_most;
 	double jobs;	      /* in between, all workers */
 	double balancer, own; /* CPU / wall */
+	double awake;	      /* CPU / wall of what kept CPUs awake; part of machine_idle */
 	double machine_idle;  /* share of all CPUs */
 	double machine_steal; /* likewise */
 	double others;	      /* CPU used by anything else on the machine, in CPUs; >= 0 */

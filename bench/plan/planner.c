@@ -182,7 +182,12 @@ static int fill_row(const struct planner_options *o, struct planner_row *row, bo
  */
 static void settle(struct plan *plan)
 {
-	for (size_t i = plan->rows; i > 0 && plan->row[i - 1].verdict == OBJECTIVE_MET; i--)
+	size_t i = plan->rows;
+
+	/* Chance may leave the last rows undecided, although fewer workers suffice. */
+	while (i > 0 && plan->row[i - 1].verdict != OBJECTIVE_MET)
+		i--;
+	for (; i > 0 && plan->row[i - 1].verdict == OBJECTIVE_MET; i--)
 		plan->workers = plan->row[i - 1].workers;
 }
 

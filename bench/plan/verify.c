@@ -5,6 +5,7 @@
 #include "bench/measure/measure.h"
 #include "bench/measure/measure_void.h"
 #include "bench/measure/split.h"
+#include "bench/measure/spread.h"
 #include "bench/plan/service_quantile.h"
 #include "bench/sim/sim.h"
 
@@ -190,6 +191,7 @@ static int measure(struct run *r, struct buffer *error)
 /* --- comparing -------------------------------------------------------------------------------- */
 
 static const double quantile_of[VERIFY_FIGURES] = {0, 0.5, 0.95, 0.99};
+_Static_assert((int)VERIFY_FIGURES == (int)SPREAD_FIGURES, "mean, p50, p95, p99 in both");
 
 /* A perfect fleet with this very run's arrivals and work; NAN where nothing was measured. */
 static int replay(const struct run *r, double us[VERIFY_FIGURES], struct buffer *error)
@@ -214,6 +216,22 @@ static int replay(const struct run *r, double us[VERIFY_FIGURES], struct buffer 
 		return 0;
 	buffer_printf(error, "cannot replay the run: %s", strerror(-failed));
 	return failed;
+}
+
+/* Batch means alone would be too narrow near saturation: bench/measure/spread.h. */
+static int scatter(const struct run *r, struct spread *ret, struct buffer *error)
+{
+	const struct spread_options options = {.policy = r->o->policy,
+		.workers = r->o->workers,
+		.rate_rps = r->o->rate_rps,
+		.service = r->o->service,
+		.requests = r->measure.recorder.latency.all.count,
+		.warmup = (uint64_t)(r->o->rate_rps * warmup_seconds(r->o)),
+		.seed = r->o->seed,
+		.stop = r->o->stop};
+
+	note(r, "simulating how far such runs scatter");
+	return options.requests > 0 ? spread_make(&options, ret, error) : -ENODATA;
 }
 
 static int predict_calibrated(
@@ -241,7 +259,8 @@ static int predict_calibrated(
 }
 
 static void compare(const struct run *r, const struct prediction *calibrated,
-	const double replayed_us[VERIFY_FIGURES], struct verify_result *ret)
+	const double replayed_us[VERIFY_FIGURES], const struct spread *spread,
+	struct verify_result *ret)
 {
 	static const char *const name[VERIFY_FIGURES] = {"mean", "p50", "p95", "p99"};
 	const struct batches *latency = &r->measure.recorder.latency;
@@ -255,9 +274,9 @@ static void compare(const struct run *r, const struct prediction *calibrated,
 			.calibrated_us =
 				ret->calibrated ? prediction_at(calibrated, p, &unused) : NAN,
 			.replayed_us = replayed_us[i],
-			.measured_us = p > 0 ? quantiles_at(&latency->all, p)
-					     : quantiles_mean(&latency->all),
-			.measured = batches_interval(latency, p)};
+			.measured_us = spread_value(latency, i),
+			.measured = spread ? spread_interval(spread, i, latency)
+					   : batches_interval(latency, p)};
 	}
 }
 
@@ -284,10 +303,17 @@ static int conclude(const struct run *r, struct verify_result *ret, struct buffe
 	if (failed < 0 && failed != -EINTR)
 		return failed;
 	result.calibrated &= failed == 0;
+	struct spread spread;
+	const int unknown = scatter(r, &spread, error);
+	if (unknown < 0 && unknown != -ENODATA && unknown != -EINTR)
+		return unknown;
 	result.calibrated_utilization = result.calibrated ? calibrated.utilization : NAN;
-	compare(r, &calibrated, replayed_us, &result);
+	compare(r, &calibrated, replayed_us, unknown ? NULL : &spread, &result);
 	buffer_init(&result.void_reason);
-	(void)measure_is_void(&r->measure, &void_options, &result.void_reason);
+	if (!measure_is_void(&r->measure, &void_options, &result.void_reason) &&
+		(failed == -EINTR || unknown == -EINTR))
+		buffer_puts(&result.void_reason,
+			"interrupted before everything was predicted that belongs beside it");
 	*ret = result;
 	return 0;
 }

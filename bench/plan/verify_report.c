@@ -81,8 +81,7 @@ void verify_table(const struct verify_result *r, struct buffer *out)
 		"the "
 		"work%s Replayed: a perfect fleet with this run's own arrivals and\nwork, which "
 		"leaves hardly any chance in its error.\n",
-		overhead,
-		r->calibrated ? "; --overhead plans with it." : ", which would saturate them.");
+		overhead, r->calibrated ? "; --overhead plans with it." : ".");
 }
 
 static json_t *model_json(const struct verify_result *r, enum model m)

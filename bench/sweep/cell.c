@@ -4,11 +4,12 @@
 #include "bench/latency.h"
 #include "bench/load/load_report.h"
 #include "bench/measure/measure_void.h"
-#include "bench/sweep/spread.h"
+#include "bench/measure/spread.h"
 
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,12 +193,13 @@ static int find_seconds(
 		.service = &service,
 		.requests = (uint64_t)(r->rate_rps * limits->seconds),
 		.warmup = (uint64_t)(r->rate_rps * limits->warmup_s),
-		.seed = run->o->seed};
+		.seed = run->o->seed,
+		.stop = run->o->stop};
 	result = spread_make(&options, &spread, error);
 	service_done(&service);
 	if (result < 0)
 		return result;
-	const double wide = spread_relative(spread.p99) / limits->precision;
+	const double wide = spread_relative(spread.of[SPREAD_P99]) / limits->precision;
 	*ret_s = fmin(fmax(limits->seconds * wide * wide, limits->least_seconds), limits->seconds);
 	return 0;
 }
@@ -247,6 +249,20 @@ static int report_load(struct run *run, struct cell_result *r)
 	(void)snprintf(url, sizeof url, "http%s://%s", t->tls ? "s" : "", t->authority);
 	r->load = load_report_json(&report);
 	return r->load ? 0 : -ENOMEM;
+}
+
+static void add_note(struct cell_result *r, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add_note(struct cell_result *r, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	buffer_printf(&r->notes, "%s%s", r->notes.len > 0 ? "; " : "", text);
 }
 
 /* --- what is made of it ---------------------------------------------------------------------------------------- */
@@ -305,24 +321,13 @@ static int widen(
 	const int result = spread_make(&options, &spread, error);
 	if (result < 0)
 		return result;
-	const struct {
-		const char *name;
-		double p;
-		struct interval ratio;
-	} figures[] = {{"mean_interval", 0, spread.mean}, {"p50_interval", 0.5, spread.p50},
-		{"p95_interval", 0.95, spread.p95}, {"p99_interval", 0.99, spread.p99}};
+	static const char *const names[SPREAD_FIGURES] = {
+		"mean_interval", "p50_interval", "p95_interval", "p99_interval"};
 	int failed = 0;
-	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-		const double p = figures[i].p;
-		const double value = p > 0 ? quantiles_at(&b->all, p) : quantiles_mean(&b->all);
-		const struct interval wide =
-			spread_widen(figures[i].ratio, value, batches_interval(b, p));
-
-		failed |=
-			json_object_set_new(latency, figures[i].name, latency_interval_json(wide));
-		if (p == 0.99)
-			r->p99 = wide;
-	}
+	for (size_t f = 0; f < SPREAD_FIGURES; f++)
+		failed |= json_object_set_new(
+			latency, names[f], latency_interval_json(spread_interval(&spread, f, b)));
+	r->p99 = spread_interval(&spread, SPREAD_P99, b);
 	return failed ? -ENOMEM : 0;
 }
 
@@ -349,8 +354,7 @@ static int predict_with(const struct run *run, struct service *s, double shift_u
 	if (result != -EINVAL)
 		return result;
 	/* Work that took longer than it did while calibrating: no fleet could carry it. */
-	buffer_printf(&r->notes, "%snot predicted: ", r->notes.len > 0 ? "; " : "");
-	buffer_append(&r->notes, error->data + before, error->len - before);
+	add_note(r, "not predicted: %.*s", (int)(error->len - before), error->data + before);
 	error->len = before;
 	return 0;
 }
@@ -368,8 +372,7 @@ static int predict_cell(const struct run *run, struct cell_result *r, struct buf
 	}
 	if (told->count == 0 || c->told_us < 0)
 		return 0;
-	buffer_printf(&r->notes, "%spredicted from the service times that the workers told",
-		r->notes.len > 0 ? "; " : "");
+	add_note(r, "predicted from the service times that the workers told");
 	result = service_as_told(told, &s, error);
 	return result < 0 ? result : predict_with(run, &s, c->busy_us - c->told_us, r, error);
 }
@@ -389,9 +392,11 @@ static void compare_busy(const struct run *run, struct cell_result *r)
 {
 	const double busy = r->measure.shares.busy_mean, wanted = run->o->cell->utilization;
 
+	if (!run->o->foreign && r->measure.shares.awake <= 0)
+		add_note(r, "CPUs could not be kept awake, so that wakeups took longer");
 	if (fabs(busy - wanted) > BUSY_NEAR * wanted)
-		buffer_printf(&r->notes, "the workers were %.1f %% busy, wanted was %.1f %%",
-			busy * 100, wanted * 100);
+		add_note(r, "the workers were %.1f %% busy, wanted was %.1f %%", busy * 100,
+			wanted * 100);
 }
 
 static int conclude(struct run *run, struct cell_result *r, struct buffer *error)

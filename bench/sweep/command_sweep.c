@@ -85,6 +85,12 @@ static int open_foreign(struct sweep *s)
 		return cli_wrong(&s->cli, "--url: %s", said(s));
 	}
 	s->foreign.known = true;
+	for (size_t i = 0; i < s->experiment.groups; i++)
+		if (s->experiment.group[i].mix && strcmp(s->foreign.target.path, "/") != 0)
+			return cli_wrong(&s->cli,
+				"--url: groups[%zu] has a mix, which says what is requested: leave "
+				"out the path %s",
+				i, s->foreign.target.path);
 	const int result = watch_look(&s->foreign.watch, look, &s->message);
 	workers = look->workers;
 	free(look);

@@ -1,5 +1,5 @@
+#include "bench/measure/spread.h"
 #include "bench/sim/sim.h"
-#include "bench/sweep/spread.h"
 
 #include <errno.h>
 #include <math.h>
@@ -75,7 +75,7 @@ static unsigned covered(double utilization, uint64_t requests)
 	for (uint64_t i = 0; i < RUNS; i++) {
 		struct interval batches;
 		const double p99 = measure(&o, 1000000 + i, &batches);
-		const struct interval wide = spread_widen(spread.p99, p99, batches);
+		const struct interval wide = spread_widen(spread.of[SPREAD_P99], p99, batches);
 
 		assert_true(wide.known && wide.low <= p99 && p99 <= wide.high);
 		hits += wide.low <= exact && exact <= wide.high;
@@ -104,10 +104,11 @@ static void test_longer_runs_scatter_less(void **state)
 	assert_int_equal(spread_make(&brief, &a, &error), 0);
 	assert_int_equal(spread_make(&longer, &b, &error), 0);
 	/* Sixteen times as long: about a quarter. */
-	const double ratio = spread_relative(a.p99) / spread_relative(b.p99);
+	const double ratio = spread_relative(a.of[SPREAD_P99]) / spread_relative(b.of[SPREAD_P99]);
 	assert_true(ratio > 2 && ratio < 8);
-	assert_true(b.mean.low < 1 && b.mean.high > 1);
-	assert_true(b.p50.low < 1 && b.p95.low < 1 && b.p99.low < 1);
+	assert_true(b.of[SPREAD_MEAN].low < 1 && b.of[SPREAD_MEAN].high > 1);
+	assert_true(
+		b.of[SPREAD_P50].low < 1 && b.of[SPREAD_P95].low < 1 && b.of[SPREAD_P99].low < 1);
 }
 
 static void test_the_same_seed_gives_the_same_spread(void **state)

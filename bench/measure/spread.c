@@ -1,4 +1,4 @@
-#include "bench/sweep/spread.h"
+#include "bench/measure/spread.h"
 
 #include "bench/sim/sim.h"
 
@@ -6,12 +6,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define FIGURES 4
 #define RUNS_LEAST 40
 #define RUNS_MOST 200
 #define REQUESTS_MOST 6000000 /* of all runs together, as long as RUNS_LEAST are made */
 
-static const double quantile_of[FIGURES] = {0, 0.5, 0.95, 0.99};
+static const double quantile_of[SPREAD_FIGURES] = {0, 0.5, 0.95, 0.99};
 
 static double figure(const struct quantiles *q, size_t i)
 {
@@ -26,7 +25,7 @@ static size_t runs_of(const struct spread_options *o)
 }
 
 static int one_run(const struct spread_options *o, size_t i, struct quantiles *all,
-	double value[FIGURES], struct buffer *error)
+	double value[SPREAD_FIGURES], struct buffer *error)
 {
 	struct arrival arrival = {.kind = ARRIVAL_POISSON};
 	struct sim_result result;
@@ -37,16 +36,18 @@ static int one_run(const struct spread_options *o, size_t i, struct quantiles *a
 		.service = o->service,
 		.requests = o->requests,
 		.warmup = o->warmup,
-		.seed = o->seed + i};
+		.seed = o->seed + i,
+		.stop = o->stop};
 	const int failed = sim_run(&options, &result, error);
 
 	if (failed < 0)
 		return failed;
-	for (size_t f = 0; f < FIGURES; f++)
+	for (size_t f = 0; f < SPREAD_FIGURES; f++)
 		value[f] = figure(&result.response.all, f);
 	quantiles_merge(all, &result.response.all);
+	const bool interrupted = result.interrupted;
 	sim_result_done(&result);
-	return 0;
+	return interrupted ? -EINTR : 0;
 }
 
 static int ascending(const void *a, const void *b)
@@ -56,13 +57,13 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The middle 95 % of value[0], value[FIGURES], value[2 * FIGURES]..., relative to what all runs say together. */
+/* The middle 95 % of value[0], value[SPREAD_FIGURES], value[2 * SPREAD_FIGURES]..., relative to what all runs say together. */
 static struct interval middle(const double *value, size_t runs, double truth, double *sorted)
 {
 	const size_t outside = (size_t)(0.025 * (double)runs);
 
 	for (size_t i = 0; i < runs; i++)
-		sorted[i] = value[i * FIGURES];
+		sorted[i] = value[i * SPREAD_FIGURES];
 	qsort(sorted, runs, sizeof *sorted, ascending);
 	return (struct interval){.known = true,
 		.low = sorted[outside] / truth,
@@ -72,19 +73,17 @@ static struct interval middle(const double *value, size_t runs, double truth, do
 int spread_make(const struct spread_options *o, struct spread *ret, struct buffer *error)
 {
 	const size_t runs = runs_of(o);
-	double *value = calloc(runs * (FIGURES + 1), sizeof *value);
+	double *value = calloc(runs * (SPREAD_FIGURES + 1), sizeof *value);
 	struct quantiles all = {.count = 0};
 	int failed = value ? quantiles_init(&all) : -ENOMEM;
 
 	for (size_t i = 0; failed == 0 && i < runs; i++)
-		failed = one_run(o, i, &all, value + i * FIGURES, error);
+		failed = one_run(o, i, &all, value + i * SPREAD_FIGURES, error);
 	if (failed == 0) {
-		double *sorted = value + runs * FIGURES;
+		double *sorted = value + runs * SPREAD_FIGURES;
 
-		*ret = (struct spread){.mean = middle(value, runs, figure(&all, 0), sorted),
-			.p50 = middle(value + 1, runs, figure(&all, 1), sorted),
-			.p95 = middle(value + 2, runs, figure(&all, 2), sorted),
-			.p99 = middle(value + 3, runs, figure(&all, 3), sorted)};
+		for (size_t f = 0; f < SPREAD_FIGURES; f++)
+			ret->of[f] = middle(value + f, runs, figure(&all, f), sorted);
 	}
 	quantiles_done(&all);
 	free(value);
@@ -105,4 +104,16 @@ struct interval spread_widen(struct interval ratio, double value, struct interva
 double spread_relative(struct interval ratio)
 {
 	return (1 / ratio.low - 1 / ratio.high) / 2;
+}
+
+double spread_value(const struct batches *measured, enum spread_figure f)
+{
+	return figure(&measured->all, f);
+}
+
+struct interval spread_interval(
+	const struct spread *s, enum spread_figure f, const struct batches *measured)
+{
+	return spread_widen(
+		s->of[f], spread_value(measured, f), batches_interval(measured, quantile_of[f]));
 }
