@@ -113,13 +113,13 @@ void plot_multiples(struct plots *to, const char *experiment, const struct curve
 
 static void mark_doubled(struct picture *p, const struct curve *c)
 {
-	struct curve_value knee = curve_passes(c, 0.1, 2, CURVE_MEASURED, CELL_P99);
-	const struct cell *first = curve_at(c, 0.1, CURVE_MEASURED, CELL_P99);
+	struct curve_value knee = curve_passes(c, 0.1, 2, CURVE_PREDICTED, CELL_P99);
+	const struct cell *first = curve_at(c, 0.1, CURVE_PREDICTED, CELL_P99);
 
 	if (!first || !isfinite(knee.value))
 		return;
 	picture_data(p);
-	picture_row(p, (double[]){100 * knee.value, 2 * first->measured.value[CELL_P99]}, 2);
+	picture_row(p, (double[]){100 * knee.value, 2 * first->predicted.value[CELL_P99]}, 2);
 	picture_draw_coloured(
 		p, "using 1:2 with points", PICTURE_INK, "pointtype 6 pointsize 1.7 linewidth 1.6");
 }
@@ -175,7 +175,7 @@ void plot_summary(struct plots *to, const char *experiment, const struct curve *
 	struct plot *plot = plots_add(to, experiment,
 		"One line for each number of workers. Points: measured, with 95 % intervals; "
 		"lines: "
-		"predicted. A ring marks where p99 has passed twice its value at 10 % "
+		"predicted. A ring marks where the prediction passes twice its value at 10 % "
 		"utilization.");
 	if (!plot)
 		return;
