@@ -85,12 +85,6 @@ static int open_foreign(struct sweep *s)
 		return cli_wrong(&s->cli, "--url: %s", said(s));
 	}
 	s->foreign.known = true;
-	for (size_t i = 0; i < s->experiment.groups; i++)
-		if (s->experiment.group[i].mix && strcmp(s->foreign.target.path, "/") != 0)
-			return cli_wrong(&s->cli,
-				"--url: groups[%zu] has a mix, which says what is requested: leave "
-				"out the path %s",
-				i, s->foreign.target.path);
 	const int result = watch_look(&s->foreign.watch, look, &s->message);
 	workers = look->workers;
 	free(look);
@@ -99,6 +93,17 @@ static int open_foreign(struct sweep *s)
 	if (o->haproxy && clock_cpu_of_us(o->haproxy) == 0)
 		return cli_fail(&s->cli, "--haproxy-pid: process %d is gone", (int)o->haproxy);
 	s->spare = workers;
+	return BENCH_GO_ON;
+}
+
+static int check_path(const struct sweep *s)
+{
+	for (size_t i = 0; i < s->experiment.groups; i++)
+		if (s->experiment.group[i].mix && strcmp(s->foreign.target.path, "/") != 0)
+			return cli_wrong(&s->cli,
+				"--url: groups[%zu] has a mix, which says what is requested: leave "
+				"out the path %s",
+				i, s->foreign.target.path);
 	return BENCH_GO_ON;
 }
 
@@ -167,6 +172,8 @@ static int begin(struct sweep *s, int argc, char **argv)
 	find_cpus(s);
 	if (s->options.url)
 		result = open_foreign(s);
+	if (result == BENCH_GO_ON && s->options.url)
+		result = check_path(s);
 	if (result == BENCH_GO_ON)
 		result = make_schedule(s);
 	/* Nothing is written for what has no cells of its own. */
