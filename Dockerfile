@@ -8,7 +8,8 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
 	&& rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN make -j"$(nproc)" all && strip build/quernd build/quernctl build/quern-balancer
+RUN make -j"$(nproc)" build/quernd build/quernctl build/quern-balancer \
+	&& strip build/quernd build/quernctl build/quern-balancer
 
 
 FROM debian:bookworm-slim AS base

@@ -274,8 +274,8 @@ static void compare(const struct run *r, const struct prediction *calibrated,
 			.calibrated_us =
 				ret->calibrated ? prediction_at(calibrated, p, &unused) : NAN,
 			.replayed_us = replayed_us[i],
-			.measured_us = spread_value(latency, i),
-			.measured = spread ? spread_interval(spread, i, latency)
+			.measured_us = spread_value(latency, (enum spread_figure)i),
+			.measured = spread ? spread_interval(spread, (enum spread_figure)i, latency)
 					   : batches_interval(latency, p)};
 	}
 }

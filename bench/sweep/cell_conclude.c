@@ -105,8 +105,8 @@ static int widen(const struct cell_run *run, const struct service *s, struct cel
 		"mean_interval", "p50_interval", "p95_interval", "p99_interval"};
 	int failed = 0;
 	for (size_t f = 0; f < SPREAD_FIGURES; f++)
-		failed |= json_object_set_new(
-			latency, names[f], latency_interval_json(spread_interval(&spread, f, b)));
+		failed |= json_object_set_new(latency, names[f],
+			latency_interval_json(spread_interval(&spread, (enum spread_figure)f, b)));
 	r->p99 = spread_interval(&spread, SPREAD_P99, b);
 	return failed ? -ENOMEM : 0;
 }
