@@ -355,11 +355,6 @@ void fleet_watch(const struct fleet *f, struct watch *ret)
 	*ret = (struct watch){.admin = f->admin, .balancer = f->haproxy, .awake = &f->awake};
 }
 
-unsigned fleet_workers(const struct fleet *f)
-{
-	return f->options.workers;
-}
-
 int fleet_check(struct fleet *f, struct buffer *error)
 {
 	if (f->quernd && !process_runs(f->quernd)) {

@@ -40,7 +40,6 @@ void fleet_stop(struct fleet *f);
 const char *fleet_url(const struct fleet *f); /* "http://127.0.0.1:12345" */
 /* How to look at it; valid as long as the fleet. */
 void fleet_watch(const struct fleet *f, struct watch *ret);
-unsigned fleet_workers(const struct fleet *f);
 
 /* 0; -ECHILD with a sentence and the end of its log, if one of the programs has died. */
 int fleet_check(struct fleet *f, struct buffer *error) __attribute__((warn_unused_result));

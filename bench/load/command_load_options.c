@@ -139,12 +139,30 @@ static int take_text_option(
 	}
 }
 
-static int take_option(
-	const struct cli *c, enum option option, const char *value, struct load_settings *s)
-{
-	const char *name = options[option].name;
+/* What cli_read() hands to take_option(). */
+struct reading {
+	const struct cli *cli;
+	struct load_settings *settings;
+};
 
-	switch (option) {
+static int take_url(const struct cli *c, const char *value, struct load_settings *s)
+{
+	if (s->url)
+		return cli_wrong(c, "one URL only: \"%s\" is too many", value);
+	s->url = value;
+	return BENCH_GO_ON;
+}
+
+static int take_option(void *own, int option, const char *value)
+{
+	const struct reading *reading = own;
+	const struct cli *c = reading->cli;
+	struct load_settings *s = reading->settings;
+
+	if (option == CLI_OPERAND)
+		return take_url(c, value, s);
+	const char *name = options[option].name;
+	switch ((enum option)option) {
 	case RATE:
 		return cli_rate(c, name, value, &s->rate_rps);
 	case DURATION:
@@ -164,7 +182,7 @@ static int take_option(
 	case MAX_LATENESS:
 		return cli_duration(c, name, value, 1, HOUR_US, &s->max_lateness_us);
 	default:
-		return take_text_option(c, option, value, s);
+		return take_text_option(c, (enum option)option, value, s);
 	}
 }
 
@@ -224,21 +242,11 @@ int load_settings_parse(struct load_settings *ret, struct cli *c, int argc, char
 		.timeout_us = TIMEOUT_US,
 		.max_lateness_us = LATENESS_US,
 		.connections = CONNECTIONS};
-	const char *value = NULL;
-	int option, result = BENCH_GO_ON;
+	struct reading reading = {.cli = c, .settings = &s};
 
 	*c = command;
 	cli_begin(c, argc, argv);
-	while (result == BENCH_GO_ON && (option = cli_next(c, &value)) != CLI_END) {
-		if (option == CLI_HELP || option == CLI_WRONG)
-			return option == CLI_HELP ? BENCH_DONE : BENCH_USAGE;
-		if (option != CLI_OPERAND)
-			result = take_option(c, (enum option)option, value, &s);
-		else if (s.url)
-			result = cli_wrong(c, "one URL only: \"%s\" is too many", value);
-		else
-			s.url = value;
-	}
+	int result = cli_read(c, take_option, &reading);
 	if (result == BENCH_GO_ON)
 		result = check(c, &s);
 	if (result == BENCH_GO_ON && !given(c, SEED))

@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void say(struct buffer *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct buffer *to, const char *format, ...)
+void measure_say(struct buffer *to, const char *format, ...)
 {
 	va_list arguments;
 	char text[256];
@@ -23,7 +21,7 @@ static void check_errors(const struct recorder *r, struct buffer *why)
 
 	if (r->errors == 0)
 		return;
-	say(why, "%llu of %llu requests failed", (unsigned long long)r->errors,
+	measure_say(why, "%llu of %llu requests failed", (unsigned long long)r->errors,
 		(unsigned long long)r->latency.all.count);
 	for (unsigned i = 0; i < RECORDER_STATUSES; i++)
 		if ((i < 200 || i >= 400) && r->status[i] > 0)
@@ -36,15 +34,16 @@ static void check_machine(const struct watch_shares *s, bool foreign, struct buf
 	const double steal = s->machine_steal * (double)sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (s->balancer > MEASURE_HAPROXY_MOST)
-		say(why, "HAProxy was near full: %.0f %% of a CPU, at most %.0f %% is allowed",
+		measure_say(why,
+			"HAProxy was near full: %.0f %% of a CPU, at most %.0f %% is allowed",
 			s->balancer * 100, MEASURE_HAPROXY_MOST * 100);
 	if (s->restarted)
-		say(why, "a worker died meanwhile");
+		measure_say(why, "a worker died meanwhile");
 	if (!foreign && s->others > MEASURE_OTHERS_MOST)
-		say(why, "other programs used %.2f CPUs, at most %.2f is allowed", s->others,
-			MEASURE_OTHERS_MOST);
+		measure_say(why, "other programs used %.2f CPUs, at most %.2f is allowed",
+			s->others, MEASURE_OTHERS_MOST);
 	if (steal > MEASURE_STEAL_MOST)
-		say(why, "the host took away %.2f CPUs, at most %.2f is allowed", steal,
+		measure_say(why, "the host took away %.2f CPUs, at most %.2f is allowed", steal,
 			MEASURE_STEAL_MOST);
 }
 
@@ -58,7 +57,7 @@ bool measure_is_void(
 	if (m->totals.interrupted)
 		return true;
 	if (m->too_many)
-		say(reason, "there were more requests than room for them");
+		measure_say(reason, "there were more requests than room for them");
 	check_errors(&m->recorder, reason);
 	check_machine(&m->shares, o->foreign, reason);
 	return reason->len > 0 || reason->failed;

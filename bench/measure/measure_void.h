@@ -24,4 +24,7 @@ struct measure_void_options {
 bool measure_is_void(
 	const struct measure *m, const struct measure_void_options *o, struct buffer *reason);
 
+/* Adds a clause to those that `to` has, behind a semicolon: to reasons, and to notes. */
+void measure_say(struct buffer *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 #endif

@@ -57,7 +57,10 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The middle 95 % of value[0], value[SPREAD_FIGURES], value[2 * SPREAD_FIGURES]..., relative to what all runs say together. */
+/*
+ * The middle 95 % of value[0], value[SPREAD_FIGURES], value[2 * SPREAD_FIGURES]..., relative to what
+ * all runs say together.
+ */
 static struct interval middle(const double *value, size_t runs, double truth, double *sorted)
 {
 	const size_t outside = (size_t)(0.025 * (double)runs);

@@ -148,8 +148,10 @@ static int find_rate(struct cell_run *run, struct cell_result *r, struct buffer 
 	return 0;
 }
 
-/* How long p99 has to be measured before it can be as precise as wanted. Decided beforehand: a run that ends because its
- * interval happens to be narrow ends when chance has flattered it. */
+/*
+ * How long p99 has to be measured before it can be as precise as wanted. Decided beforehand: a run
+ * that ends because its interval happens to be narrow ends when chance has flattered it.
+ */
 static int find_seconds(const struct cell_run *run, const struct cell_result *r, double *ret_s,
 	struct buffer *error)
 {

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,20 +30,6 @@ static int report_load(struct cell_run *run, struct cell_result *r)
 	(void)snprintf(url, sizeof url, "http%s://%s", t->tls ? "s" : "", t->authority);
 	r->load = load_report_json(&report);
 	return r->load ? 0 : -ENOMEM;
-}
-
-static void add_note(struct cell_result *r, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void add_note(struct cell_result *r, const char *format, ...)
-{
-	char text[256];
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	buffer_printf(&r->notes, "%s%s", r->notes.len > 0 ? "; " : "", text);
 }
 
 static int split(const struct cell_run *run, struct cell_result *r)
@@ -134,7 +119,8 @@ static int predict_with(const struct cell_run *run, struct service *s, double sh
 	if (result != -EINVAL)
 		return result;
 	/* Work that took longer than it did while calibrating: no fleet could carry it. */
-	add_note(r, "not predicted: %.*s", (int)(error->len - before), error->data + before);
+	measure_say(
+		&r->notes, "not predicted: %.*s", (int)(error->len - before), error->data + before);
 	error->len = before;
 	return 0;
 }
@@ -152,7 +138,7 @@ static int predict_cell(const struct cell_run *run, struct cell_result *r, struc
 	}
 	if (told->count == 0 || c->told_us < 0)
 		return 0;
-	add_note(r, "predicted from the service times that the workers told");
+	measure_say(&r->notes, "predicted from the service times that the workers told");
 	result = service_as_told(told, &s, error);
 	return result < 0 ? result : predict_with(run, &s, c->busy_us - c->told_us, r, error);
 }
@@ -168,15 +154,15 @@ static void find_closed(const struct cell_run *run, struct cell_result *r)
 }
 
 /* Chance alone moves a short cell's utilization by some per cent, so it does not make one void. */
-static void compare_busy(const struct cell_run *run, struct cell_result *r)
+static void note_circumstances(const struct cell_run *run, struct cell_result *r)
 {
 	const double busy = r->measure.shares.busy_mean, wanted = run->o->cell->utilization;
 
 	if (!run->o->foreign && r->measure.shares.awake <= 0)
-		add_note(r, "CPUs could not be kept awake, so that wakeups took longer");
+		measure_say(&r->notes, "CPUs could not be kept awake, so that wakeups took longer");
 	if (fabs(busy - wanted) > BUSY_NEAR * wanted)
-		add_note(r, "the workers were %.1f %% busy, wanted was %.1f %%", busy * 100,
-			wanted * 100);
+		measure_say(&r->notes, "the workers were %.1f %% busy, wanted was %.1f %%",
+			busy * 100, wanted * 100);
 }
 
 int cell_conclude(struct cell_run *run, struct cell_result *r, struct buffer *error)
@@ -184,7 +170,7 @@ int cell_conclude(struct cell_run *run, struct cell_result *r, struct buffer *er
 	const struct measure_void_options options = {.foreign = run->o->foreign != NULL};
 
 	(void)measure_is_void(&r->measure, &options, &r->void_reason);
-	compare_busy(run, r);
+	note_circumstances(run, r);
 	int result = report_load(run, r);
 
 	r->p99 = batches_interval(&r->measure.recorder.latency, 0.99);

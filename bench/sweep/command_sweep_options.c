@@ -82,8 +82,18 @@ static int read_output(struct sweep_options *ret, const struct cli *c, const cha
 	return BENCH_GO_ON;
 }
 
-static int take(struct sweep_options *ret, const struct cli *c, int option, const char *value)
+/* What cli_read() hands to take(). */
+struct reading {
+	const struct cli *cli;
+	struct sweep_options *options;
+};
+
+static int take(void *own, int option, const char *value)
 {
+	const struct reading *reading = own;
+	const struct cli *c = reading->cli;
+	struct sweep_options *ret = reading->options;
+
 	switch (option) {
 	case SHORT_OUTPUT:
 	case OUTPUT:
@@ -139,19 +149,9 @@ int sweep_options_read(struct sweep_options *ret, struct cli *c, int argc, char 
 			"Interrupted, it goes on where it stopped.",
 		.options = options};
 	*ret = (struct sweep_options){.seed = 1};
-	cli_begin(c, argc, argv);
-	for (;;) {
-		const char *value;
-		const int option = cli_next(c, &value);
+	struct reading reading = {.cli = c, .options = ret};
 
-		if (option == CLI_END)
-			return check(ret, c);
-		if (option == CLI_HELP)
-			return BENCH_DONE;
-		if (option == CLI_WRONG)
-			return BENCH_USAGE;
-		const int result = take(ret, c, option, value);
-		if (result != BENCH_GO_ON)
-			return result;
-	}
+	cli_begin(c, argc, argv);
+	const int said = cli_read(c, take, &reading);
+	return said == BENCH_GO_ON ? check(ret, c) : said;
 }
