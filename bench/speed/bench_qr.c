@@ -50,7 +50,7 @@ static int compare(const void *a, const void *b)
 
 static int step_encode(struct request *r)
 {
-	return qr_encode(&r->symbol, r->text, r->len, r->level, false);
+	return qr_encode(&r->symbol, r->text, r->len, &(struct qr_options){.level = r->level, .eci = false});
 }
 
 static int step_png(struct request *r)
@@ -114,7 +114,7 @@ static void fill_text(struct request *r)
 	for (r->len = 0; r->len < sizeof(r->text); r->len++) {
 		x = x * 6364136223846793005ULL + 1442695040888963407ULL;
 		r->text[r->len] = (uint8_t)(x >> 56 | 0x80);
-		if (qr_fit(&fit, r->text, r->len + 1, r->level, false) != 0 ||
+		if (qr_fit(&fit, r->text, r->len + 1, &(struct qr_options){.level = r->level, .eci = false}) != 0 ||
 			fit.version > r->version)
 			break;
 	}

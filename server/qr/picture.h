@@ -47,6 +47,10 @@ int qr_picture_layout(struct qr_picture *ret, unsigned symbol_width, unsigned ma
 int qr_png_write(const struct qr_symbol *s, const struct qr_picture *p, struct buffer *out)
 	__attribute__((warn_unused_result));
 
+/* The same picture by libpng: the reference that the other writer is held to. */
+int qr_libpng_write(const struct qr_symbol *s, const struct qr_picture *p, struct buffer *out)
+	__attribute__((warn_unused_result));
+
 /*
  * SVG 1.1: viewBox, shape-rendering="crispEdges", one path for all dark modules, pixel for pixel as
  * the PNG. The light colour is a rectangle; where it would shine through dark modules that are not

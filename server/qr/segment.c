@@ -107,11 +107,14 @@ size_t segment_bits(const uint8_t *text, size_t len, enum segment_group group)
 	return s.best / SIXTHS;
 }
 
-size_t segment_plan(uint8_t *mode, const uint8_t *text, size_t len, enum segment_group group)
+size_t segment_split(
+	struct segment_split *ret, const uint8_t *text, size_t len, enum segment_group group)
 {
+	uint8_t *mode = ret->mode;
 	struct state s;
 	unsigned last;
 
+	ret->uniform = false;
 	state_init(&s);
 	for (size_t i = 0; i < len; i++)
 		mode[i] = state_add(&s, text[i], header_bits[group]);
@@ -126,4 +129,19 @@ size_t segment_plan(uint8_t *mode, const uint8_t *text, size_t len, enum segment
 		last = before;
 	}
 	return s.best / SIXTHS;
+}
+
+enum segment_mode segment_at(
+	const struct segment_split *split, size_t start, size_t len, size_t *end)
+{
+	size_t i = start + 1;
+
+	if (split->uniform) {
+		*end = len;
+		return (enum segment_mode)split->uniform_mode;
+	}
+	while (i < len && split->mode[i] == split->mode[start])
+		i++;
+	*end = i;
+	return (enum segment_mode)split->mode[start];
 }

@@ -7,6 +7,7 @@
 #ifndef QUERN_SERVER_QR_SEGMENT_H
 #define QUERN_SERVER_QR_SEGMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,11 +41,19 @@ static inline unsigned segment_last_version(enum segment_group group)
  */
 size_t segment_bits(const uint8_t *text, size_t len, enum segment_group group);
 
-/*
- * A split that takes that many bits, which are returned: mode[i] (room for len) is set to the enum
- * segment_mode of byte i, and each longest run of equal modes is one segment. 1 <= len <=
- * SEGMENT_MAX_CHARS.
- */
-size_t segment_plan(uint8_t *mode, const uint8_t *text, size_t len, enum segment_group group);
+/* A text's split: the mode of each byte; each longest run of equal modes is one segment. */
+struct segment_split {
+	bool uniform;	     /* one segment for all of it, in uniform_mode; `mode` is not set */
+	uint8_t uniform_mode; /* enum segment_mode */
+	uint8_t mode[SEGMENT_MAX_CHARS];
+};
+
+/* A split that takes as many bits as segment_bits() says, which are returned. 1 <= len <= SEGMENT_MAX_CHARS. */
+size_t segment_split(
+	struct segment_split *ret, const uint8_t *text, size_t len, enum segment_group group);
+
+/* The segment that begins at byte `start` (below len): its mode; *end is set to where it ends (excluded). */
+enum segment_mode segment_at(
+	const struct segment_split *split, size_t start, size_t len, size_t *end);
 
 #endif

@@ -1,18 +1,8 @@
 #include "server/qr/symbol.h"
 
-#include "server/qr/segment.h"
+#include "server/qr/libqrencode.h"
 
 #include <errno.h>
-#include <qrencode.h>
-#include <string.h>
-
-/*
- * An ECI header is 12 bits, but libqrencode 4.1 reckons with 28 when it checks the version it was
- * given, and takes a larger one if these do not fit. So they are counted here, too; otherwise the
- * version found would not be the one got.
- */
-#define ECI_SPARE_BITS 16
-#define ECI_UTF8 26
 
 /* Data codewords (bytes) by level, for versions 1 to 40: ISO/IEC 18004:2015, table 7. */
 static const uint16_t data_codewords[4][40] = {
@@ -30,19 +20,6 @@ static const uint16_t data_codewords[4][40] = {
 		986, 1054, 1096, 1142, 1222, 1276},
 };
 
-static const QRecLevel engine_level[] = {
-	[QR_LEVEL_L] = QR_ECLEVEL_L,
-	[QR_LEVEL_M] = QR_ECLEVEL_M,
-	[QR_LEVEL_Q] = QR_ECLEVEL_Q,
-	[QR_LEVEL_H] = QR_ECLEVEL_H,
-};
-
-static const QRencodeMode engine_mode[] = {
-	[SEGMENT_NUMERIC] = QR_MODE_NUM,
-	[SEGMENT_ALNUM] = QR_MODE_AN,
-	[SEGMENT_BYTE] = QR_MODE_8,
-};
-
 static size_t held_bits(unsigned version, enum qr_level level)
 {
 	return (size_t)data_codewords[level][version - 1] * 8;
@@ -56,119 +33,60 @@ static bool has_non_ascii(const uint8_t *text, size_t len)
 	return false;
 }
 
-/* A text's size, and how it came about. */
-struct fitted {
-	enum qr_level level;
-	bool with_eci;
-	enum segment_group group; /* of fit.version, or the last one */
-	struct qr_fit fit;
-};
-
-static bool fits_group(struct fitted *f, const uint8_t *text, size_t len)
+static size_t eci_bits(const struct qr_fit *fit)
 {
-	unsigned last = segment_last_version(f->group);
+	if (!fit->with_eci)
+		return 0;
+	return SEGMENT_ECI_BITS + (fit->options.engine == QR_ENGINE_LIBQRENCODE
+						  ? QR_LIBQRENCODE_ECI_SPARE_BITS
+						  : 0);
+}
+
+static bool fits_group(struct qr_fit *f, enum segment_group group)
+{
+	unsigned last = segment_last_version(group);
 
 	/* No character takes fewer than 10/3 bits: most groups need no closer look. */
-	if (f->group != SEGMENT_LARGE && len / 3 * 10 > held_bits(last, f->level))
+	if (group != SEGMENT_LARGE && f->len / 3 * 10 > held_bits(last, f->options.level))
 		return false;
-	f->fit.needed_bits = segment_bits(text, len, f->group);
-	if (f->with_eci)
-		f->fit.needed_bits += SEGMENT_ECI_BITS + ECI_SPARE_BITS;
-	for (unsigned version = segment_first_version(f->group); version <= last; version++) {
-		if (f->fit.needed_bits <= held_bits(version, f->level)) {
-			f->fit.version = version;
+	f->needed_bits = f->len > SEGMENT_MAX_CHARS
+				 ? segment_bits(f->text, f->len, group)
+				 : segment_split(&f->split, f->text, f->len, group);
+	f->needed_bits += eci_bits(f);
+	for (unsigned version = segment_first_version(group); version <= last; version++) {
+		if (f->needed_bits <= held_bits(version, f->options.level)) {
+			f->version = version;
 			return true;
 		}
 	}
 	return false;
 }
 
-static int fit(struct fitted *ret, const uint8_t *text, size_t len, enum qr_level level, bool eci)
+int qr_fit(struct qr_fit *ret, const void *text, size_t len, const struct qr_options *options)
 {
 	if (len == 0)
 		return -EINVAL;
-	*ret = (struct fitted){.level = level, .with_eci = eci && has_non_ascii(text, len)};
-	ret->fit.held_bits = held_bits(40, level);
-	while (!fits_group(ret, text, len)) {
-		if (ret->group == SEGMENT_LARGE)
-			return -E2BIG;
-		ret->group++;
-	}
-	return 0;
+	ret->version = 0;
+	ret->held_bits = held_bits(40, options->level);
+	ret->options = *options;
+	ret->text = text;
+	ret->len = len;
+	ret->with_eci = options->eci && has_non_ascii(text, len);
+	for (int group = SEGMENT_SMALL; group <= SEGMENT_LARGE; group++)
+		if (fits_group(ret, (enum segment_group)group))
+			return 0;
+	return -E2BIG;
 }
 
-int qr_fit(struct qr_fit *ret, const void *text, size_t len, enum qr_level level, bool eci)
+int qr_make(struct qr_symbol *ret, const struct qr_fit *fit)
 {
-	struct fitted f;
-	int error = fit(&f, text, len, level, eci);
-
-	if (error != -EINVAL)
-		*ret = f.fit;
-	return error;
+	return qr_libqrencode_make(ret, fit);
 }
 
-/* Hands the segments to libqrencode. */
-static int append_segments(
-	QRinput *input, const uint8_t *text, size_t len, enum segment_group group)
+int qr_encode(struct qr_symbol *ret, const void *text, size_t len, const struct qr_options *options)
 {
-	uint8_t mode[SEGMENT_MAX_CHARS];
-	size_t end;
+	struct qr_fit fit;
+	int error = qr_fit(&fit, text, len, options);
 
-	(void)segment_plan(mode, text, len, group);
-	for (size_t start = 0; start < len; start = end) {
-		for (end = start + 1; end < len && mode[end] == mode[start]; end++)
-			;
-		if (QRinput_append(
-			    input, engine_mode[mode[start]], (int)(end - start), text + start) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* libqrencode has one byte a module, whose lowest bit is set in dark ones. */
-static void copy_modules(struct qr_symbol *ret, const QRcode *code)
-{
-	const unsigned char *module = code->data;
-
-	ret->version = (unsigned)code->version;
-	ret->width = (unsigned)code->width;
-	memset(ret->row, 0, sizeof(ret->row));
-	for (unsigned y = 0; y < ret->width; y++)
-		for (unsigned x = 0; x < ret->width; x++)
-			ret->row[y][x / 64] |= (uint64_t)(*module++ & 1) << (x % 64);
-}
-
-static int encode_input(struct qr_symbol *ret, QRinput *input, unsigned version)
-{
-	QRcode *code = QRcode_encodeInput(input);
-	int error = 0;
-
-	if (!code)
-		return -ENOMEM;
-	if (code->version < 1 || (unsigned)code->version != version)
-		error = -EINVAL; /* the two disagree on what fits: never with libqrencode 4.1 */
-	else
-		copy_modules(ret, code);
-	QRcode_free(code);
-	return error;
-}
-
-int qr_encode(struct qr_symbol *ret, const void *text, size_t len, enum qr_level level, bool eci)
-{
-	struct fitted f;
-	int error = fit(&f, text, len, level, eci);
-
-	if (error)
-		return error;
-	QRinput *input = QRinput_new2((int)f.fit.version, engine_level[level]);
-	if (!input)
-		return -ENOMEM;
-	if (f.with_eci && QRinput_appendECIheader(input, ECI_UTF8) < 0)
-		error = -ENOMEM;
-	if (!error)
-		error = append_segments(input, text, len, f.group);
-	if (!error)
-		error = encode_input(ret, input, f.fit.version);
-	QRinput_free(input);
-	return error;
+	return error ? error : qr_make(ret, &fit);
 }

@@ -158,9 +158,10 @@ static bool answer(struct exchange *x, enum params_format format, struct http_re
 {
 	const struct params *p = x->params;
 	struct qr_picture picture = {.dark = p->dark, .light = p->light};
+	const struct qr_options options = {.level = p->level, .eci = p->eci};
 	struct qr_fit fit;
 
-	int error = qr_fit(&fit, p->text.data, p->text.len, p->level, p->eci);
+	int error = qr_fit(&fit, p->text.data, p->text.len, &options);
 	if (error == -E2BIG)
 		return refuse_length(p, &fit, refusal);
 	if (error)
@@ -179,7 +180,7 @@ static bool answer(struct exchange *x, enum params_format format, struct http_re
 		return true;
 	}
 	struct qr_symbol symbol;
-	error = qr_encode(&symbol, p->text.data, p->text.len, p->level, p->eci);
+	error = qr_make(&symbol, &fit);
 	if (!error)
 		error = draw(x, &symbol, &picture, format);
 	return !error || refuse_failure(error, refusal);

@@ -64,9 +64,9 @@ static inline void random_symbol(uint64_t *state, struct qr_symbol *ret, unsigne
 	do {
 		assert_true(len < sizeof(text));
 		text[len++] = (uint8_t)(random_next(state) | 0x80);
-		assert_int_equal(qr_fit(&fit, text, len, QR_LEVEL_L, false), 0);
+		assert_int_equal(qr_fit(&fit, text, len, &(struct qr_options){.level = QR_LEVEL_L, .eci = false}), 0);
 	} while (fit.version < version);
-	assert_int_equal(qr_encode(ret, text, len, QR_LEVEL_L, false), 0);
+	assert_int_equal(qr_encode(ret, text, len, &(struct qr_options){.level = QR_LEVEL_L, .eci = false}), 0);
 	assert_int_equal(ret->version, version);
 }
 

@@ -97,7 +97,7 @@ struct work {
 
 static int do_encode(struct work *w)
 {
-	return qr_encode(&w->symbol, w->text, strlen(w->text), QR_LEVEL_M, w->eci);
+	return qr_encode(&w->symbol, w->text, strlen(w->text), &(struct qr_options){.level = QR_LEVEL_M, .eci = w->eci});
 }
 
 static int do_png(struct work *w)

@@ -87,10 +87,10 @@ static void check_text(size_t len, unsigned level, bool eci)
 	struct qr_fit fit;
 	QRcode *code;
 
-	assert_int_equal(qr_fit(&fit, text, len, level, eci), 0);
+	assert_int_equal(qr_fit(&fit, text, len, &(struct qr_options){.level = level, .eci = eci}), 0);
 	assert_true(fit.needed_bits <= fit.held_bits);
 	assert_int_equal(fit.held_bits, held_bits[level]);
-	assert_int_equal(qr_encode(&symbol, text, len, level, eci), 0);
+	assert_int_equal(qr_encode(&symbol, text, len, &(struct qr_options){.level = level, .eci = eci}), 0);
 	assert_int_equal(symbol.version, fit.version);
 	(void)segment_plan(mode, text, len, group_of(fit.version));
 	code = encode_directly(mode, len, level, eci && has_high_byte(len));
@@ -126,7 +126,7 @@ static void test_never_larger_than_simpler_ways(void **state)
 		for (size_t k = 0; k < len; k++)
 			text[k] = text[k] & 0x7f ? text[k] & 0x7f : 'x';
 		text[len] = '\0';
-		assert_int_equal(qr_fit(&fit, text, len, i % 4, false), 0);
+		assert_int_equal(qr_fit(&fit, text, len, &(struct qr_options){.level = i % 4, .eci = false}), 0);
 		bytes = QRcode_encodeString8bit((const char *)text, 0, engine_level[i % 4]);
 		own = QRcode_encodeString((const char *)text, 0, engine_level[i % 4], QR_MODE_8, 1);
 		assert_true((int)fit.version <= bytes->version);
@@ -143,13 +143,13 @@ static void assert_fits_exactly(uint8_t fill, unsigned level, size_t most, size_
 
 	memset(text, fill, most + 1);
 	check_text(most, level, false);
-	assert_int_equal(qr_fit(&fit, text, most, level, false), 0);
+	assert_int_equal(qr_fit(&fit, text, most, &(struct qr_options){.level = level, .eci = false}), 0);
 	assert_int_equal(fit.version, 40);
-	assert_int_equal(qr_fit(&fit, text, most + 1, level, false), -E2BIG);
+	assert_int_equal(qr_fit(&fit, text, most + 1, &(struct qr_options){.level = level, .eci = false}), -E2BIG);
 	assert_int_equal(fit.version, 0);
 	assert_int_equal(fit.held_bits, held_bits[level]);
 	assert_int_equal(fit.needed_bits, bits_over);
-	assert_int_equal(qr_encode(&symbol, text, most + 1, level, false), -E2BIG);
+	assert_int_equal(qr_encode(&symbol, text, most + 1, &(struct qr_options){.level = level, .eci = false}), -E2BIG);
 }
 
 static void test_capacity_of_version_40(void **state)
@@ -178,7 +178,7 @@ static size_t capacity(unsigned version, unsigned level, bool eci)
 	while (too_many - fits > 1) {
 		size_t len = (fits + too_many) / 2;
 		struct qr_fit fit;
-		int error = qr_fit(&fit, text, len, level, eci);
+		int error = qr_fit(&fit, text, len, &(struct qr_options){.level = level, .eci = eci});
 
 		if (error == 0 && fit.version <= version)
 			fits = len;
@@ -226,7 +226,7 @@ static void test_edges_with_eci(void **state)
 		for (unsigned level = 0; level < 4; level++) {
 			size_t most = capacity(version, level, true);
 
-			assert_int_equal(qr_encode(&symbol, text, most, level, true), 0);
+			assert_int_equal(qr_encode(&symbol, text, most, &(struct qr_options){.level = level, .eci = true}), 0);
 			assert_int_equal(symbol.version, version);
 			assert_true(most < capacity(version, level, false));
 		}
@@ -240,12 +240,12 @@ static void test_eci_only_before_non_ascii(void **state)
 
 	(void)state;
 	len = put_text(0, "plain ASCII, 0123456789");
-	assert_int_equal(qr_fit(&off, text, len, QR_LEVEL_M, false), 0);
-	assert_int_equal(qr_fit(&on, text, len, QR_LEVEL_M, true), 0);
+	assert_int_equal(qr_fit(&off, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = false}), 0);
+	assert_int_equal(qr_fit(&on, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), 0);
 	assert_int_equal(on.needed_bits, off.needed_bits);
 	len = put_text(0, "caf\xc3\xa9");
-	assert_int_equal(qr_fit(&off, text, len, QR_LEVEL_M, false), 0);
-	assert_int_equal(qr_fit(&on, text, len, QR_LEVEL_M, true), 0);
+	assert_int_equal(qr_fit(&off, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = false}), 0);
+	assert_int_equal(qr_fit(&on, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), 0);
 	assert_int_equal(off.needed_bits, 4 + 8 + 5 * 8);
 	assert_int_equal(on.needed_bits, off.needed_bits + 28);
 }
@@ -267,14 +267,14 @@ static void test_far_too_long(void **state)
 
 	(void)state;
 	memset(text, '5', LONG_TEXT);
-	assert_int_equal(qr_fit(&fit, text, LONG_TEXT, QR_LEVEL_H, true), -E2BIG);
+	assert_int_equal(qr_fit(&fit, text, LONG_TEXT, &(struct qr_options){.level = QR_LEVEL_H, .eci = true}), -E2BIG);
 	assert_int_equal(fit.version, 0);
 	assert_int_equal(fit.needed_bits, 18 + LONG_TEXT / 3 * 10);
 	assert_int_equal(fit.held_bits, 10208);
 	memset(text, 0x80, LONG_TEXT);
-	assert_int_equal(qr_fit(&fit, text, LONG_TEXT, QR_LEVEL_L, true), -E2BIG);
+	assert_int_equal(qr_fit(&fit, text, LONG_TEXT, &(struct qr_options){.level = QR_LEVEL_L, .eci = true}), -E2BIG);
 	assert_int_equal(fit.needed_bits, 28 + 20 + LONG_TEXT * 8);
-	assert_int_equal(qr_encode(&symbol, text, LONG_TEXT, QR_LEVEL_L, true), -E2BIG);
+	assert_int_equal(qr_encode(&symbol, text, LONG_TEXT, &(struct qr_options){.level = QR_LEVEL_L, .eci = true}), -E2BIG);
 }
 
 static void test_empty(void **state)
@@ -283,8 +283,8 @@ static void test_empty(void **state)
 	struct qr_fit fit;
 
 	(void)state;
-	assert_int_equal(qr_fit(&fit, "", 0, QR_LEVEL_M, true), -EINVAL);
-	assert_int_equal(qr_encode(&symbol, "", 0, QR_LEVEL_M, true), -EINVAL);
+	assert_int_equal(qr_fit(&fit, "", 0, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), -EINVAL);
+	assert_int_equal(qr_encode(&symbol, "", 0, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), -EINVAL);
 }
 
 int main(void)
