@@ -10,7 +10,7 @@
 #   make install    DESTDIR= PREFIX=       make format     by clang-format        make clean
 #
 # V=1 shows the commands; SANITIZER=address|undefined|address,undefined|thread builds into a directory of its own;
-# WERROR=1 makes warnings errors; PYTEST= gives pytest further arguments.
+# WERROR=1 makes warnings errors; PORTABLE=1 leaves out what is chosen by processor at run time; PYTEST= gives pytest further arguments.
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
@@ -36,6 +36,13 @@ override LDFLAGS += -pie -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANI
 LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES_RUN)) -lm
 INCLUDES = $(eval INCLUDES := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES_RUN)))$(INCLUDES)
 
+# Parts that are compiled for newer processors as well and chosen at run time; PORTABLE=1 leaves them out.
+PORTABLE ?=
+ifneq ($(filter x86_64-%,$(if $(PORTABLE),,$(shell $(CC) -dumpmachine))),)
+override CPPFLAGS += -DQUERN_AVX2
+$(BUILD)/obj/server/qr/mask_count_avx2.o: override CFLAGS += -mavx2
+endif
+
 PROGRAMS := quernd quernctl quern-balancer quern-bench
 MAIN_quernd := server/main.c
 MAIN_quernctl := server/ctl/main.c
@@ -48,6 +55,10 @@ SOURCES := $(wildcard lib/*.c config/*.c server/*.c server/http/*.c server/route
 	bench/load/*.c bench/sim/*.c bench/plan/*.c bench/fleet/*.c bench/measure/*.c bench/sweep/*.c bench/report/*.c)
 PARTS := $(filter-out $(MAINS),$(SOURCES))
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+# Tables that a program of tools/ prints: gen/server/qr/qr_NAME.c.
+TABLES := $(patsubst tools/%.c,$(BUILD)/gen/server/qr/%.c,$(wildcard tools/qr_*.c))
+TABLE_OBJECTS := $(TABLES:%.c=%.o)
+HOSTCC ?= $(CC)
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -79,7 +90,7 @@ generated: $(GENERATED)
 deps-run deps-check deps-bench deps-experiment: deps-%:
 	$(Q)tools/install-packages $*
 
-$(BUILD)/libquern.a: $(call object,$(PARTS))
+$(BUILD)/libquern.a: $(call object,$(PARTS)) $(TABLE_OBJECTS)
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -95,6 +106,20 @@ $(BUILD)/obj/%.o: %.c Makefile | $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tools/%: tools/%.c
+	@mkdir -p $(@D)
+	@echo "  TOOL  $<"
+	$(Q)$(HOSTCC) -std=c11 -O1 $(WARNINGS) -o $@ $<
+
+$(TABLES): $(BUILD)/gen/server/qr/%.c: $(BUILD)/tools/%
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)$< > $@
+
+$(TABLE_OBJECTS): %.o: %.c Makefile
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/balancer/haproxy_template.h: balancer/haproxy.cfg.in tools/embed
 	@mkdir -p $(@D)
@@ -115,7 +140,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libquern.a $(LDFLAGS) \
 		-Wl,--as-needed $(LIBS) -lcmocka
 
--include $(patsubst %.o,%.d,$(call object,$(SOURCES))) $(addsuffix .d,$(UNIT_TESTS))
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES)) $(TABLE_OBJECTS)) $(addsuffix .d,$(UNIT_TESTS))
 
 # --- files made from config/options.def; they are committed, and a test compares them -------------------------------
 
@@ -125,7 +150,7 @@ schema: $(BUILD)/quernd
 
 # --- analysis -----------------------------------------------------------------------------------------------------
 
-C_FILES = $(shell find lib config server balancer bench tests -name '*.[ch]' -not -path '*/node_modules/*')
+C_FILES = $(shell find lib config server balancer bench tests tools -name '*.[ch]' -not -path 'bench/peers/*')
 lint: deps-check
 	$(Q)BUILD=$(BUILD) tools/lint $(C_FILES)
 

@@ -28,8 +28,8 @@ static int append_segments(QRinput *input, const struct qr_fit *fit)
 	for (size_t start = 0; start < fit->len; start = end) {
 		enum segment_mode mode = segment_at(&fit->split, start, fit->len, &end);
 
-		if (QRinput_append(input, library_mode[mode], (int)(end - start),
-			    fit->text + start) < 0)
+		if (QRinput_append(
+			    input, library_mode[mode], (int)(end - start), fit->text + start) < 0)
 			return -ENOMEM;
 	}
 	return 0;

@@ -34,6 +34,14 @@ static inline unsigned segment_last_version(enum segment_group group)
 	return group == SEGMENT_SMALL ? 9 : group == SEGMENT_MEDIUM ? 26 : 40;
 }
 
+static inline enum segment_group segment_group_of(unsigned version)
+{
+	return version < 10 ? SEGMENT_SMALL : version < 27 ? SEGMENT_MEDIUM : SEGMENT_LARGE;
+}
+
+/* Bits of the character count, which follows the 4 bits of the mode indicator: table 3. */
+unsigned segment_count_bits(enum segment_mode mode, enum segment_group group);
+
 /*
  * The fewest bits that any split of the text takes in the group's symbols: headers and data,
  * without terminator and padding. Any length; a run that is longer than a count can say fits no
@@ -43,16 +51,18 @@ size_t segment_bits(const uint8_t *text, size_t len, enum segment_group group);
 
 /* A text's split: the mode of each byte; each longest run of equal modes is one segment. */
 struct segment_split {
-	bool uniform;	     /* one segment for all of it, in uniform_mode; `mode` is not set */
+	bool uniform;	      /* one segment for all of it, in uniform_mode; `mode` is not set */
 	uint8_t uniform_mode; /* enum segment_mode */
 	uint8_t mode[SEGMENT_MAX_CHARS];
 };
 
-/* A split that takes as many bits as segment_bits() says, which are returned. 1 <= len <= SEGMENT_MAX_CHARS. */
+/* A split that takes as many bits as segment_bits() says, which are returned. 1 <= len <=
+ * SEGMENT_MAX_CHARS. */
 size_t segment_split(
 	struct segment_split *ret, const uint8_t *text, size_t len, enum segment_group group);
 
-/* The segment that begins at byte `start` (below len): its mode; *end is set to where it ends (excluded). */
+/* The segment that begins at byte `start` (below len): its mode; *end is set to where it ends
+ * (excluded). */
 enum segment_mode segment_at(
 	const struct segment_split *split, size_t start, size_t len, size_t *end);
 
