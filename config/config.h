@@ -26,6 +26,7 @@ enum config_policy {
 	POLICY_RANDOM_2,
 	POLICY_CENTRAL
 };
+enum config_engine { ENGINE_QUERN, ENGINE_LIBQRENCODE };
 enum config_discovery { DISCOVERY_STATIC, DISCOVERY_DNS };
 
 struct config {

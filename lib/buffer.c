@@ -54,7 +54,7 @@ char *buffer_reserve(struct buffer *b, size_t n)
 	return b->data + b->len;
 }
 
-void buffer_append(struct buffer *b, const void *data, size_t n)
+void buffer_append_anyhow(struct buffer *b, const void *data, size_t n)
 {
 	if (n == 0)
 		return;
@@ -66,21 +66,15 @@ void buffer_append(struct buffer *b, const void *data, size_t n)
 	b->len += n;
 }
 
-void buffer_puts(struct buffer *b, const char *text)
-{
-	buffer_append(b, text, strlen(text));
-}
-
-void buffer_putc(struct buffer *b, char c)
-{
-	buffer_append(b, &c, 1);
-}
-
 void buffer_put_u64(struct buffer *b, unsigned long long value)
 {
 	char digits[20];
 	size_t at = sizeof(digits);
 
+	if (value < 10) {
+		buffer_putc(b, (char)('0' + value));
+		return;
+	}
 	do {
 		digits[--at] = (char)('0' + value % 10);
 		value /= 10;

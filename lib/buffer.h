@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buffer {
 	char *data; /* NULL while nothing was appended; not NUL-terminated */
@@ -34,9 +35,28 @@ void buffer_consume(struct buffer *b, size_t n);
  */
 char *buffer_reserve(struct buffer *b, size_t n);
 
-void buffer_append(struct buffer *b, const void *data, size_t n);
-void buffer_puts(struct buffer *b, const char *text);
-void buffer_putc(struct buffer *b, char c);
+/* The same as buffer_append(), with room or without. */
+void buffer_append_anyhow(struct buffer *b, const void *data, size_t n);
+
+/* Inline, so that a text whose length the compiler knows is a move or two where there is room for it. */
+static inline void buffer_append(struct buffer *b, const void *data, size_t n)
+{
+	if (!b->data || b->failed || b->cap - b->len <= n) {
+		buffer_append_anyhow(b, data, n);
+		return;
+	}
+	if (n > 0)
+		memcpy(b->data + b->len, data, n);
+	b->len += n;
+}
+static inline void buffer_puts(struct buffer *b, const char *text)
+{
+	buffer_append(b, text, strlen(text));
+}
+static inline void buffer_putc(struct buffer *b, char c)
+{
+	buffer_append(b, &c, 1);
+}
 void buffer_put_u64(struct buffer *b, unsigned long long value);
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -51,6 +51,15 @@ static const struct route routes[] = {
 		.work = "lab",
 		.handle = route_lab_burn,
 	},
+	{
+		.path = "/lab/constant",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_LAB_CONSTANT,
+		.lab = true,
+		.work = "lab",
+		.handle = route_lab_constant,
+	},
 };
 
 static const struct route *lookup(const char *path, size_t len, const struct config *config)

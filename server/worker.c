@@ -19,6 +19,10 @@
 /* Requests that waited too long are refused without a turn of their own, but not without bound in
  * one turn. */
 #define LATE_PER_TURN 64
+/* One poll of the loop tells of more connections than this, if there are as many; libevent begins with 32 events. */
+#define TOLD_AT_ONCE 16
+/* A client is taken to stay for this long after it has sent a request. */
+#define STAYS_US 1000u
 
 struct worker {
 	const struct config *config;
@@ -27,6 +31,7 @@ struct worker {
 	struct event_base *base;
 	struct http_server server;
 	struct job_queue queue;
+	uint64_t unread_us; /* how long before the turn's poll what it told may have come */
 	struct lag lag;
 	struct terminate terminate;
 	struct event *door; /* closes some time after the drain has begun */
@@ -145,7 +150,8 @@ static void on_gone(struct http_conn *c, void *arg)
 	stats_add(&w->stats->abandoned, 1);
 }
 
-static void run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64_t began_us)
+/* How long it took, to the answer's last byte. */
+static uint64_t run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64_t began_us)
 {
 	const struct route *route = c->job.route;
 	struct http_reply_timing timing = {.queue_us = queue_us, .work = route->work};
@@ -157,26 +163,50 @@ static void run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64
 	stats_add(&w->stats->jobs, 1);
 	histogram_record(&w->stats->queue_time, queue_us);
 	histogram_record(&w->stats->service_time, timing.work_us);
-	histogram_record(&w->stats->response_time, queue_us + (clock_us() - began_us));
+	http_server_wake(&w->server);
+	uint64_t job_us = w->server.now_us - began_us;
+	histogram_record(&w->stats->response_time, queue_us + job_us);
+	return job_us;
 }
 
-/* Takes jobs off the queue until one was run; the others were too late, or nobody waits for them
- * any more. */
-static void run_one_job(struct worker *w)
+/* This turn's poll had room for all that there was to tell. */
+static bool is_all_told(const struct worker *w)
+{
+	return w->server.heard < TOLD_AT_ONCE;
+}
+
+/*
+ * Whether the client has left, which costs a system call to find out. A connection is watched all the time, and one
+ * whose client has left is closed when the turn's input is read; so its socket is asked only where the poll may not
+ * have told: nothing is read from it, there was more to tell than fits, or its request was read in this very turn and
+ * may have lain there for long; then the end can be right behind it.
+ */
+static bool is_gone(const struct worker *w, const struct http_conn *c)
+{
+	bool fresh = c->turn == w->server.turn;
+
+	if (c->reading && is_all_told(w) && !(fresh && w->unread_us > STAYS_US))
+		return false;
+	return http_conn_is_gone(c);
+}
+
+/* Takes jobs off the queue until one was run, and returns how long it took; the others were too late, or nobody waits
+ * for them any more. 0: none was run. */
+static uint64_t run_one_job(struct worker *w)
 {
 	uint64_t limit_us = (uint64_t)w->config->limits_queue_ms * 1000u;
 	bool stamped = w->config->balancer_kind == BALANCER_HAPROXY;
 
 	for (int i = 0; i < LATE_PER_TURN; i++) {
 		struct job *job = job_pop(&w->queue);
-		if (!job)
-			return;
-		struct http_conn *c = conn_of(job);
 		http_server_wake(&w->server);
+		if (!job)
+			return 0;
+		struct http_conn *c = conn_of(job);
 		uint64_t began_us = w->server.now_us;
 		uint64_t queue_us = arrival_waited_us(c, began_us, stamped, w->stats);
 		publish_queue(w);
-		if (http_conn_is_gone(c)) {
+		if (is_gone(w, c)) {
 			stats_add(&w->stats->abandoned, 1);
 			http_conn_close(c);
 			continue;
@@ -187,9 +217,9 @@ static void run_one_job(struct worker *w)
 				"the request waited too long for its turn");
 			continue;
 		}
-		run(w, c, queue_us, began_us);
-		return;
+		return run(w, c, queue_us, began_us);
 	}
+	return 0;
 }
 
 static void on_door(evutil_socket_t fd, short what, void *arg)
@@ -246,17 +276,20 @@ static bool is_finished(struct worker *w)
 
 static void serve(struct worker *w)
 {
+	http_server_wake(&w->server);
 	while (!is_finished(w)) {
 		bool idle = w->queue.len == 0;
 
+		/* Each turn ends with a look at the clock. */
 		if (idle)
-			stats_set(&w->stats->idle_since_us, clock_us());
+			stats_set(&w->stats->idle_since_us, w->server.now_us);
+		http_server_turn(&w->server);
 		if (event_base_loop(w->base, EVLOOP_ONCE | (idle ? 0 : EVLOOP_NONBLOCK)) < 0) {
 			log_error("the event loop failed");
 			return;
 		}
-		http_server_wake(&w->server);
-		run_one_job(w);
+		uint64_t deaf_us = run_one_job(w);
+		w->unread_us = deaf_us + (is_all_told(w) ? 0 : w->unread_us);
 		http_server_settle(&w->server);
 	}
 }

@@ -11,6 +11,8 @@
 #define LINGER_BYTES ((size_t)1 << 20)
 /* Of one connection, as far as they are answered without a job. */
 #define REQUESTS_PER_TURN 8
+/* Up to here, copying a body behind its head takes less time than sending two pieces. */
+#define COPIED_BODY_BYTES ((size_t)4096)
 
 static void advance(struct http_conn *c);
 
@@ -91,10 +93,26 @@ static bool leaves_input(const struct http_conn *c)
 	       !c->reading || cut || http_conn_has_input(c);
 }
 
+/* The bytes of the requests answered so far are no longer needed: an idle connection owns no buffer. */
+static void forget_input(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	c->in_at = 0;
+	if (s->spares == HTTP_SPARE_BUFFERS || c->in.cap > HTTP_SPARE_BYTES) {
+		buffer_done(&c->in);
+		return;
+	}
+	buffer_reset(&c->in);
+	s->spare[s->spares++] = c->in;
+	buffer_init(&c->in);
+}
+
 /* The whole answer is with the kernel. */
 static void answered(struct http_conn *c)
 {
-	buffer_done(&c->out);
+	if (c->out.data)
+		buffer_done(&c->out);
 	c->out_at = 0;
 	if (!c->keep_alive || c->ended) {
 		if (!c->ended && leaves_input(c))
@@ -104,10 +122,8 @@ static void answered(struct http_conn *c)
 		return;
 	}
 	c->in_at += c->request.consumed;
-	if (c->in_at == c->in.len) {
-		buffer_done(&c->in); /* an idle connection owns no buffer */
-		c->in_at = 0;
-	}
+	if (c->in_at == c->in.len)
+		forget_input(c);
 	set_state(c, CONN_IDLE);
 	http_wait_for(c->server, c, HTTP_WAIT_IDLE);
 	start_reading(c);
@@ -136,11 +152,13 @@ static void keep_rest(struct http_conn *c, const struct iovec *piece, int pieces
 /* Sends as much as the socket takes: bytes sent, or -1 when the connection is of no more use. */
 static ssize_t send_pieces(struct http_conn *c, struct iovec *piece, int pieces)
 {
+	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 	struct msghdr message = {.msg_iov = piece, .msg_iovlen = (size_t)pieces};
 	ssize_t n;
 
 	do
-		n = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = pieces == 1 ? send(c->fd, piece->iov_base, piece->iov_len, flags)
+				: sendmsg(c->fd, &message, flags);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
@@ -161,17 +179,20 @@ void http_conn_answer(struct http_conn *c, const struct http_reply_timing *timin
 	};
 	buffer_reset(&s->head);
 	http_reply_head(r, &s->options.style, timing, &wire, &s->head);
+	size_t body = http_reply_sends_body(r, &wire) ? r->body.len : 0;
+	bool copied = body > 0 && body <= COPIED_BODY_BYTES;
+	if (copied)
+		buffer_append(&s->head, r->body.data, body);
 	if (s->head.failed || r->body.failed) {
 		http_conn_close(c);
 		return;
 	}
 
-	bool body = http_reply_sends_body(r, &wire);
 	struct iovec piece[2] = {
 		{.iov_base = s->head.data, .iov_len = s->head.len},
-		{.iov_base = r->body.data, .iov_len = body ? r->body.len : 0},
+		{.iov_base = r->body.data, .iov_len = copied ? 0 : body},
 	};
-	ssize_t n = send_pieces(c, piece, body ? 2 : 1);
+	ssize_t n = send_pieces(c, piece, piece[1].iov_len > 0 ? 2 : 1);
 	if (n < 0)
 		http_conn_close(c);
 	else if ((size_t)n == piece[0].iov_len + piece[1].iov_len)
@@ -188,6 +209,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 
 	http_server_wake(s);
+	s->heard++;
 	struct iovec piece = {
 		.iov_base = c->out.data + c->out_at, .iov_len = c->out.len - c->out_at};
 	ssize_t n = send_pieces(c, &piece, 1);
@@ -228,12 +250,25 @@ static void hand_over(struct http_conn *c)
 	s->options.on_request(c, s->options.arg);
 }
 
-static void begin_request(struct http_conn *c)
+/* A request has begun, but is not whole. Its deadline counts from its first byte. */
+static void wait_for_rest(struct http_conn *c)
 {
-	http_request_init(&c->request);
-	c->continued = false;
-	set_state(c, CONN_READING);
-	http_wait_for(c->server, c, HTTP_WAIT_REQUEST);
+	if (c->state == CONN_IDLE) {
+		set_state(c, CONN_READING);
+		http_wait_for(c->server, c, HTTP_WAIT_REQUEST);
+	}
+	if (c->request.wants_continue && c->request.head_done && !c->continued)
+		send_continue(c);
+}
+
+static enum http_parse_result parse(struct http_conn *c)
+{
+	if (c->state == CONN_IDLE) {
+		http_request_init(&c->request);
+		c->continued = false;
+	}
+	return http_parse(&c->request, &c->server->options.limits, c->in.data + c->in_at,
+		http_conn_pending(c));
 }
 
 /*
@@ -251,17 +286,11 @@ static void advance(struct http_conn *c)
 			http_wait_for(s, c, HTTP_WAIT_MORE);
 			break;
 		}
-		if (c->state == CONN_IDLE)
-			begin_request(c);
-		enum http_parse_result result = http_parse(&c->request, &s->options.limits,
-			c->in.data + c->in_at, http_conn_pending(c));
-		if (result != HTTP_PARSE_MORE) {
-			hand_over(c);
-			continue;
+		if (parse(c) == HTTP_PARSE_MORE) {
+			wait_for_rest(c);
+			break;
 		}
-		if (c->request.wants_continue && c->request.head_done && !c->continued)
-			send_continue(c);
-		break;
+		hand_over(c);
 	}
 	c->advancing = false;
 	if (c->ended && c->wait != HTTP_WAIT_MORE &&
@@ -277,14 +306,21 @@ void http_conn_continue(struct http_conn *c)
 /* The bytes of the request at hand may have to move, but not once for each of those before it. */
 static void keep(struct http_conn *c, size_t n)
 {
+	struct http_server *s = c->server;
+
+	if (!c->in.data && s->spares > 0)
+		c->in = s->spare[--s->spares];
 	buffer_consume(&c->in, c->in_at);
 	c->in_at = 0;
-	buffer_append(&c->in, c->server->scratch, n);
+	buffer_append(&c->in, s->scratch, n);
 }
 
 static void received(struct http_conn *c, size_t n)
 {
-	stats_add(&c->server->stats->bytes_in, n);
+	struct http_server *s = c->server;
+
+	stats_add(&s->stats->bytes_in, n);
+	c->turn = s->turn;
 	if (c->state == CONN_LINGER) {
 		c->lingered += n;
 		if (c->lingered > LINGER_BYTES)
@@ -334,6 +370,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 
 	http_server_wake(s);
+	s->heard++;
 	http_conn_read(c);
 	http_server_settle(s);
 }

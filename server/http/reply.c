@@ -5,31 +5,45 @@
 #include <string.h>
 #include <time.h>
 
-static const struct {
+struct line {
 	int status;
-	const char *line;
-} reasons[] = {
-	{200, "200 OK"},
-	{204, "204 No Content"},
-	{304, "304 Not Modified"},
-	{400, "400 Bad Request"},
-	{404, "404 Not Found"},
-	{405, "405 Method Not Allowed"},
-	{408, "408 Request Timeout"},
-	{413, "413 Content Too Large"},
-	{415, "415 Unsupported Media Type"},
-	{431, "431 Request Header Fields Too Large"},
-	{500, "500 Internal Server Error"},
-	{501, "501 Not Implemented"},
-	{503, "503 Service Unavailable"},
+	const char *text;
+	size_t len;
 };
 
-static const char *status_line(int status)
+#define LINE(status, reason)                                                                       \
+	{                                                                                          \
+		status, "HTTP/1.1 " reason "\r\n", sizeof("HTTP/1.1 " reason "\r\n") - 1           \
+	}
+
+static const struct line lines[] = {
+	LINE(200, "200 OK"),
+	LINE(204, "204 No Content"),
+	LINE(304, "304 Not Modified"),
+	LINE(400, "400 Bad Request"),
+	LINE(404, "404 Not Found"),
+	LINE(405, "405 Method Not Allowed"),
+	LINE(408, "408 Request Timeout"),
+	LINE(413, "413 Content Too Large"),
+	LINE(415, "415 Unsupported Media Type"),
+	LINE(431, "431 Request Header Fields Too Large"),
+	LINE(500, "500 Internal Server Error"),
+	LINE(501, "501 Not Implemented"),
+	LINE(503, "503 Service Unavailable"),
+};
+
+static void put_status(struct buffer *out, int status)
 {
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].status == status)
-			return reasons[i].line;
-	return "500 Internal Server Error";
+	static const struct line defect = LINE(500, "500 Internal Server Error");
+	const struct line *line = &defect;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		if (lines[i].status == status) {
+			line = &lines[i];
+			break;
+		}
+	}
+	buffer_append(out, line->text, line->len);
 }
 
 void http_reply_init(struct http_reply *r)
@@ -93,6 +107,7 @@ static void put_date(struct buffer *out)
 {
 	static time_t made_for = -1;
 	static char line[64];
+	static size_t len;
 	time_t now = time(NULL);
 
 	if (now != made_for) {
@@ -100,10 +115,10 @@ static void put_date(struct buffer *out)
 		gmtime_r(&now, &tm);
 		/* The locale is never set, so the names are English as RFC 9110, 5.6.7 wants them.
 		 */
-		(void)strftime(line, sizeof(line), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+		len = strftime(line, sizeof(line), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
 		made_for = now;
 	}
-	buffer_puts(out, line);
+	buffer_append(out, line, len);
 }
 
 /* Microseconds as milliseconds with three decimals. */
@@ -134,7 +149,7 @@ static void put_timing(const struct http_reply_style *style, const struct http_r
 	buffer_puts(out, "\r\n");
 }
 
-static void put_field(struct buffer *out, const char *name, const char *value)
+static inline void put_field(struct buffer *out, const char *name, const char *value)
 {
 	buffer_puts(out, name);
 	buffer_puts(out, ": ");
@@ -171,9 +186,7 @@ void http_reply_head(const struct http_reply *r, const struct http_reply_style *
 	const struct http_reply_timing *timing, const struct http_reply_wire *wire,
 	struct buffer *out)
 {
-	buffer_puts(out, "HTTP/1.1 ");
-	buffer_puts(out, status_line(r->status));
-	buffer_puts(out, "\r\n");
+	put_status(out, r->status);
 	put_date(out);
 	if (has_content(r)) {
 		if (r->content_type)

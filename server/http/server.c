@@ -22,6 +22,12 @@ void http_server_wake(struct http_server *s)
 	stats_add(&s->stats->idle_us, s->now_us - since);
 }
 
+void http_server_turn(struct http_server *s)
+{
+	s->turn++;
+	s->heard = 0;
+}
+
 static void stop_accepting(struct http_server *s)
 {
 	if (s->accepting)
@@ -128,12 +134,21 @@ static void free_dead(struct http_server *s)
 	}
 }
 
+static void free_spares(struct http_server *s)
+{
+	while (s->spares > 0)
+		buffer_done(&s->spare[--s->spares]);
+}
+
 void http_server_settle(struct http_server *s)
 {
 	bool room =
 		s->open < s->options.connections || !TAILQ_EMPTY(&s->waiting.list[HTTP_WAIT_IDLE]);
 
 	free_dead(s);
+	/* They lie where memory was free at the time, perhaps behind what could be given back to the system. */
+	if (s->open == 0)
+		free_spares(s);
 	if (!s->accepting && !s->closed && room && !evtimer_pending(s->resume_event, NULL))
 		start_accepting(s);
 }
@@ -196,5 +211,6 @@ void http_server_done(struct http_server *s)
 	free_event(s->resume_event);
 	http_reply_done(&s->reply);
 	buffer_done(&s->head);
+	free_spares(s);
 	free(s->scratch);
 }

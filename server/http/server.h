@@ -29,6 +29,13 @@ struct http_server_options {
 	void *arg;
 };
 
+/*
+ * An idle connection owns no buffer, but busy ones need theirs with every request: as many small ones as this are kept
+ * for the next that needs one, as long as there are connections.
+ */
+#define HTTP_SPARE_BUFFERS 32
+#define HTTP_SPARE_BYTES ((size_t)2048)
+
 struct http_server {
 	struct http_server_options options;
 	struct event_base *base;  /* borrowed */
@@ -38,12 +45,16 @@ struct http_server {
 	bool draining;	 /* answers close their connections */
 	bool closed;	 /* no more connections are accepted */
 	uint64_t now_us; /* when the callback at hand began */
+	uint64_t turn;	 /* counts http_server_turn() */
+	unsigned heard;	 /* times that the loop told of a connection in this turn */
 	uint64_t busy;	 /* connections with a request begun and not wholly answered */
 	uint64_t open;	 /* connections that are not closed */
 	struct http_waiting waiting;
 	struct http_conn_list dead; /* closed, freed at the end of the callback */
 	struct http_reply reply;    /* the answer under construction; one at a time */
 	struct buffer head;
+	struct buffer spare[HTTP_SPARE_BUFFERS]; /* left by connections that are idle now */
+	unsigned spares;
 	char *scratch; /* HTTP_READ_BYTES, what recv() fills */
 };
 
@@ -69,6 +80,9 @@ void http_server_close(struct http_server *s);
 
 /* Every callback begins with this: it reads the clock and ends the time that counts as idle. */
 void http_server_wake(struct http_server *s);
+
+/* A turn of the loop begins: it asks what has come on all connections. Only for who wants to know http_conn.turn. */
+void http_server_turn(struct http_server *s);
 
 /* Every callback, and every job, ends with this: it frees what was closed and accepts again where
  * there is room. */

@@ -5,8 +5,8 @@
 #include "server/routes/params.h"
 #include "server/routes/routes.h"
 
+#include <endian.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char default_text[] = "QR TEST";
@@ -71,46 +71,69 @@ static bool read_params(struct exchange *x, struct http_refusal *refusal)
 	return params_check(x->params, refusal);
 }
 
-/* FNV-1a, 64 bits: the tag need only tell apart what one URL was asked for at different times. */
+/*
+ * A hash by words of 64 bits: the tag need only tell apart what one URL was asked for at different times. For each value
+ * of h this is one to one, so that texts that differ in one word never have the same tag.
+ */
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
+/* In the same order on every machine, because a fleet may have several kinds. */
 static uint64_t hash(uint64_t h, const void *data, size_t len)
 {
-	const unsigned char *byte = data;
+	const char *at = data;
+	uint64_t word;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ byte[i]) * UINT64_C(0x100000001b3);
-	return h;
+	h = mix(h, len);
+	for (; len >= sizeof(word); len -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		h = mix(h, le64toh(word));
+	}
+	if (len == 0)
+		return h;
+	word = 0;
+	memcpy(&word, at, len);
+	return mix(h, le64toh(word));
 }
 
-static uint64_t hash_number(uint64_t h, uint32_t number)
+static uint64_t pair(uint32_t high, uint32_t low)
 {
-	const unsigned char bytes[4] = {(unsigned char)number, (unsigned char)(number >> 8),
-		(unsigned char)(number >> 16), (unsigned char)(number >> 24)};
-
-	return hash(h, bytes, sizeof(bytes));
+	return (uint64_t)high << 32 | low;
 }
 
-static uint64_t hash_color(uint64_t h, const struct qr_color *c)
+static uint32_t color_bits(const struct qr_color *c)
 {
-	const unsigned char bytes[4] = {c->red, c->green, c->blue, c->alpha};
+	return (uint32_t)c->red << 24 | (uint32_t)c->green << 16 | (uint32_t)c->blue << 8 |
+	       c->alpha;
+}
 
-	return hash(h, bytes, sizeof(bytes));
+/* W/"..." with 16 hexadecimal digits. */
+static void write_etag(char *tag, uint64_t h)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	*tag++ = 'W';
+	*tag++ = '/';
+	*tag++ = '"';
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*tag++ = digits[h >> shift & 15];
+	*tag++ = '"';
+	*tag = '\0';
 }
 
 /* Depends on what was asked for, and on the program that draws it, only. */
 static void make_etag(char *tag, const struct params *p, enum params_format format)
 {
-	uint64_t h = hash(UINT64_C(0xcbf29ce484222325), QUERN_VERSION, sizeof(QUERN_VERSION));
+	uint64_t h = hash(0, QUERN_VERSION, sizeof(QUERN_VERSION));
 
-	h = hash_number(h, (uint32_t)format);
-	h = hash_number(h, (uint32_t)p->level);
-	h = hash_number(h, p->margin);
-	h = hash_number(h, p->scale);
-	h = hash_number(h, p->size);
-	h = hash_number(h, p->eci ? 1u : 0u);
-	h = hash_color(h, &p->dark);
-	h = hash_color(h, &p->light);
-	h = hash(h, p->text.data, p->text.len);
-	(void)snprintf(tag, HTTP_ETAG_BYTES, "W/\"%016llx\"", (unsigned long long)h);
+	h = mix(h, pair((uint32_t)format, (uint32_t)p->level));
+	h = mix(h, pair(p->margin, p->scale));
+	h = mix(h, pair(p->size, p->eci ? 1u : 0u));
+	h = mix(h, pair(color_bits(&p->dark), color_bits(&p->light)));
+	write_etag(tag, hash(h, p->text.data, p->text.len));
 }
 
 /* RFC 9110, 13.1.2: a list of tags, compared weakly, or "*". */
@@ -127,6 +150,19 @@ static bool matches(const char *list, size_t len, const char *tag)
 	return false;
 }
 
+static enum qr_engine engine_of(const struct config *config)
+{
+	return config->qr_engine == ENGINE_QUERN ? QR_ENGINE_QUERN : QR_ENGINE_LIBQRENCODE;
+}
+
+static int draw_png(struct exchange *x, const struct qr_symbol *symbol,
+	const struct qr_picture *picture, struct buffer *out)
+{
+	if (engine_of(x->config) == QR_ENGINE_LIBQRENCODE)
+		return qr_libpng_write(symbol, picture, out);
+	return qr_png_write(symbol, picture, out);
+}
+
 /* The picture, or the JSON around it, appended to the reply's body. */
 static int draw(struct exchange *x, const struct qr_symbol *symbol,
 	const struct qr_picture *picture, enum params_format format)
@@ -135,7 +171,7 @@ static int draw(struct exchange *x, const struct qr_symbol *symbol,
 
 	switch (format) {
 	case FORMAT_PNG:
-		return qr_png_write(symbol, picture, body);
+		return draw_png(x, symbol, picture, body);
 	case FORMAT_SVG:
 		return qr_svg_write(symbol, picture, body);
 	case FORMAT_TEXT:
@@ -145,7 +181,7 @@ static int draw(struct exchange *x, const struct qr_symbol *symbol,
 	}
 	/* Base64 needs no escaping, so the JSON around it is fixed. */
 	buffer_reset(x->scratch);
-	int error = qr_png_write(symbol, picture, x->scratch);
+	int error = draw_png(x, symbol, picture, x->scratch);
 	if (error)
 		return error;
 	buffer_puts(body, "{\"result\":\"data:image/png;base64,");
@@ -158,7 +194,8 @@ static bool answer(struct exchange *x, enum params_format format, struct http_re
 {
 	const struct params *p = x->params;
 	struct qr_picture picture = {.dark = p->dark, .light = p->light};
-	const struct qr_options options = {.level = p->level, .eci = p->eci};
+	const struct qr_options options = {
+		.level = p->level, .eci = p->eci, .engine = engine_of(x->config)};
 	struct qr_fit fit;
 
 	int error = qr_fit(&fit, p->text.data, p->text.len, &options);

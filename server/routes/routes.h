@@ -15,4 +15,7 @@ void route_healthz(struct exchange *x);
 void route_lab_sleep(struct exchange *x);
 void route_lab_burn(struct exchange *x);
 
+/* lab.c: ?bytes= bytes of a fixed text, without any work. */
+void route_lab_constant(struct exchange *x);
+
 #endif

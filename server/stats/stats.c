@@ -14,6 +14,7 @@ static const char *const route_names[ROUTE_COUNT] = {
 	[ROUTE_HEALTHZ] = "/healthz",
 	[ROUTE_LAB_SLEEP] = "/lab/sleep",
 	[ROUTE_LAB_BURN] = "/lab/burn",
+	[ROUTE_LAB_CONSTANT] = "/lab/constant",
 	[ROUTE_NONE] = "none",
 };
 

@@ -27,6 +27,7 @@ enum stats_route {
 	ROUTE_HEALTHZ,
 	ROUTE_LAB_SLEEP,
 	ROUTE_LAB_BURN,
+	ROUTE_LAB_CONSTANT,
 	ROUTE_NONE, /* no route was found, or the request could not be read */
 	ROUTE_COUNT,
 };

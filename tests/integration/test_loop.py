@@ -1,7 +1,9 @@
 """One request per turn of the loop: each answer is on the wire before the next request is begun."""
 
 import selectors
+import socket
 import statistics
+import struct
 import time
 
 import pytest
@@ -80,6 +82,50 @@ def test_client_that_left_is_not_worked_for(lab):
     busy.close()
     after = wait_until(lambda: (s := lab.slot(0))["abandoned"] - before["abandoned"] == 5 and s)
     assert after["jobs"] - before["jobs"] == 1
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_client_that_left_an_old_connection_is_not_worked_for(lab, reset):
+    """As above, but the connections are known already: request and end are there when the loop looks again, and the
+    first of them is run in the very turn in which it is read."""
+    request = b"GET /lab/sleep?us=1000000 HTTP/1.1\r\nHost: a\r\n\r\n"
+    busy, *leaving = [connect(lab.worker(0)) for _ in range(4)]
+    for sock in (busy, *leaving):
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+    before = lab.slot(0)
+    busy.sendall(b"GET /lab/sleep?us=200000 HTTP/1.1\r\nHost: a\r\n\r\n")
+    wait_until(lambda: lab.slot(0)["active"] >= 1)
+    for sock in leaving:
+        if reset:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.sendall(request)
+        sock.close()
+    assert busy.recv(4096).startswith(b"HTTP/1.1 200")
+    busy.close()
+    after = wait_until(lambda: (s := lab.slot(0))["connections"] == 0 and s)
+    assert after["jobs"] - before["jobs"] == 1
+    # Where the end came first, the request behind it was never read.
+    assert after["abandoned"] - before["abandoned"] == 3 or reset
+
+
+def test_many_that_left_at_once_are_not_worked_for():
+    """More than the first poll of a loop tells at once, so that some are read in a later turn than others."""
+    count = 42
+    with Fleet({"lab.enabled": True, "workers.count": 1}) as fleet:
+        socks = [connect(fleet.worker(0)) for _ in range(count)]
+        for sock in socks:
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        with connect(fleet.worker(0)) as busy:
+            busy.sendall(b"GET /lab/sleep?us=200000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(lambda: fleet.slot(0)["active"] >= 1)
+            for sock in socks:
+                sock.sendall(b"GET /lab/sleep?us=100000 HTTP/1.1\r\nHost: a\r\n\r\n")
+                sock.close()
+            assert busy.recv(4096).startswith(b"HTTP/1.1 200")
+        slot = wait_until(lambda: (s := fleet.slot(0))["connections"] == 0 and s)
+        assert (slot["jobs"], slot["abandoned"]) == (1, count)
 
 
 def test_pipelined_requests_are_answered_in_order(lab):

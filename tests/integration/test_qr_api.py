@@ -444,6 +444,38 @@ def test_health(server):
     assert answer.json() == {"status": "ok"} and answer.header("Cache-Control") == "no-store"
 
 
+# --- the lab's answer without work -----------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def lab():
+    with Fleet({"workers.count": 1, "lab.enabled": True}) as fleet:
+        yield fleet
+
+
+@pytest.mark.parametrize("size", [0, 1, 330, 4096, 4097, 16384, 65536])
+def test_constant_answer(lab, size):
+    before = lab.slot(0)
+    answer = good(lab.get(f"/lab/constant?bytes={size}"), "text/plain; charset=utf-8")
+    assert answer.body == b"q" * size and answer.header("Cache-Control") == "no-store"
+    head = good(lab.get(f"/lab/constant?bytes={size}", method="HEAD"), "text/plain; charset=utf-8")
+    assert head.body == b"" and head.header("Content-Length") == str(size)
+    after = lab.slot(0)
+    assert after["jobs"] - before["jobs"] == 2, "from the job queue"
+    assert "/lab/constant" in after["answers"]
+
+
+@pytest.mark.parametrize("query", ["", "?", "?bytes", "?bytes=", "?bytes=-1", "?bytes=65537", "?bytes=1.5", "?bytes=x",
+                                   "?bytes=1&bytes=1", "?us=1", "?bytes=99999999999999999999"])
+def test_constant_refusals(lab, query):
+    message = refused(lab.get("/lab/constant" + query), "bytes")
+    assert "from 0 to 65536" in message
+    refused(lab.get("/lab/constant?bytes=1", method="POST"), None, 405, "method_not_allowed")
+
+
+def test_constant_is_for_the_lab_only(server):
+    refused(server.get("/lab/constant?bytes=1"), None, 404, "not_found")
+
+
 # --- headers ---------------------------------------------------------------------------------------------------------
 
 TIMING = re.compile(r'queue;dur=\d+\.\d{3}, qr;dur=\d+\.\d{3}(, worker;desc="\d+")?')

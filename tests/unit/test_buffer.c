@@ -72,11 +72,37 @@ static void test_failure_sticks(void **state)
 	buffer_done(&b);
 }
 
+/* Appends that leave room, fill it to the last byte, and go one beyond it. */
+static void test_append_at_the_brim(void **state)
+{
+	static const char bytes[256];
+
+	(void)state;
+	for (size_t left = 0; left < 3; left++) {
+		for (size_t n = 0; n < 5; n++) {
+			struct buffer b;
+
+			buffer_init(&b);
+			assert_non_null(buffer_reserve(&b, 1));
+			const size_t before = b.cap - left;
+			buffer_append(&b, bytes, before);
+			assert_int_equal(b.cap, before + left);
+			buffer_append(&b, "wxyz", n);
+			assert_false(b.failed);
+			assert_int_equal(b.len, before + n);
+			assert_true(b.cap >= b.len);
+			assert_memory_equal(b.data + before, "wxyz", n);
+			buffer_done(&b);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_growth_keeps_content),
+		cmocka_unit_test(test_append_at_the_brim),
 		cmocka_unit_test(test_failure_sticks),
 	};
 

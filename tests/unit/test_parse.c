@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "server/http/chars.h"
+
 #define ROOM 65536
 #define N(table) (sizeof(table) / sizeof(*(table)))
 
@@ -761,6 +763,30 @@ static void trickler_costs_linear_time(void **state)
 	free(data);
 }
 
+/* Several bytes are looked at together: it must stop where a look at each alone would. */
+static void skip_stops_at_the_first_other_byte(void **state)
+{
+	enum { LONGEST = 13 };
+
+	(void)state;
+	for (unsigned classes = 1; classes < 16; classes++) {
+		for (unsigned seed = 0; seed < 4096; seed++) {
+			char data[LONGEST];
+			size_t len = seed % (LONGEST + 1), from = seed / 7 % (len + 1), end = from;
+			unsigned random = seed;
+
+			for (size_t i = 0; i < len; i++) {
+				random = random * 1103515245u + 12345u;
+				/* Mostly bytes that are in a class. */
+				data[i] = (char)(0x20 + (random >> 16) % (seed % 3 ? 0x60 : 0xe0));
+			}
+			while (end < len && http_char_is(data[end], classes))
+				end++;
+			assert_int_equal(http_chars_skip(data, from, len, classes), end);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -775,6 +801,7 @@ int main(void)
 		cmocka_unit_test(chunk_line_limit),
 		cmocka_unit_test(body_limit),
 		cmocka_unit_test(trickler_costs_linear_time),
+		cmocka_unit_test(skip_stops_at_the_first_other_byte),
 	};
 
 	return cmocka_run_group_tests(tests, map_places, NULL);
