@@ -6,6 +6,7 @@
 #   make schema     after config/options.def was changed
 #   make bench-qr   the QR library alone   make bench-sim  the simulator alone
 #   make experiment measures how p99 grows with utilization (FULL=1: everything, 50 minutes)
+#   make prove-qr       a million symbols against libqrencode
 #   make prove-theory   the simulator against every exact figure (an hour)
 #   make install    DESTDIR= PREFIX=       make format     by clang-format        make clean
 #
@@ -67,7 +68,7 @@ REPORT_TEXTS := $(wildcard bench/report/*.gp bench/report/*.css bench/report/*.h
 GENERATED := $(BUILD)/gen/balancer/haproxy_template.h \
 	$(foreach t,$(REPORT_TEXTS),$(BUILD)/gen/$(subst .,_,$(t)).h)
 
-.PHONY: all run check check-only lint format bench bench-qr bench-sim prove-theory experiment fuzz install clean \
+.PHONY: all run check check-only lint format bench bench-qr bench-sim prove-qr prove-theory experiment fuzz install clean \
 	deps-run deps-check deps-bench deps-experiment schema unit-tests generated
 .DELETE_ON_ERROR:
 
@@ -180,17 +181,21 @@ experiment: deps-experiment
 	done
 	$(Q)$(BUILD)/quern-bench report $(EXPERIMENT)
 
-# Programs that measure or prove one part: make bench-qr, bench-sim, prove-theory.
+# Programs that measure or prove one part: make bench-qr, bench-sim, prove-qr, prove-theory.
 bench-qr: $(BUILD)/speed/bench_qr
+prove-qr: $(BUILD)/speed/prove_qr
 bench-sim: $(BUILD)/speed/bench_sim
 prove-theory: $(BUILD)/speed/prove_theory
-bench-qr bench-sim prove-theory:
+bench-qr bench-sim prove-qr prove-theory:
 	$<
 
-$(BUILD)/speed/%: bench/speed/%.c $(BUILD)/libquern.a
+$(BUILD)/speed/%: bench/speed/%.c $(BUILD)/libquern.a Makefile
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -o $@ $^ $(LDFLAGS) -Wl,--as-needed $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libquern.a $(LDFLAGS) \
+		-Wl,--as-needed $(LIBS)
+
+-include $(wildcard $(BUILD)/speed/*.d)
 
 # --- installation -------------------------------------------------------------------------------------------------
 

@@ -1,186 +1,380 @@
 /*
- * How long the QR library takes: encoding by version, writing pictures by version and scale, and
- * the costliest requests that the service accepts, each as the best and the median of its
- * repetitions. No arguments. docs/qr.md has results.
+ * How long the QR library takes, stage by stage, beside libqrencode and libpng in the same run: for five texts, level M,
+ * 4 pixels a module, margin 4; then pictures at other scales, and the costliest requests that the service accepts.
+ *
+ *   bench_qr [--no-goals]
+ *
+ * Runs on one CPU. A stage is repeated until a sample is long enough for the clock, the two sides take turns, and what
+ * is printed are medians, in microseconds of CPU time. Exits with 1 if a ratio misses its goal, unless --no-goals is
+ * given.
  */
+#include "bench/speed/qr_pictures.h"
+#include "bench/speed/qr_stages.h"
+#include "bench/speed/qr_timing.h"
 #include "server/qr/base64.h"
 #include "server/qr/picture.h"
 #include "server/qr/symbol.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define MAX_RUNS 400
-#define BUDGET_US 150000.0 /* a measurement ends after this time, or MAX_RUNS */
+#define SIDES 2
+#define ROUNDS_S 2.5 /* for each text; or SAMPLES */
+#define PART_S 0.1
+#define PICTURE_S 0.3
+#define COSTLY_S 0.5
 
-struct request {
-	unsigned version;
-	enum qr_level level;
-	unsigned margin, scale, size;
-	struct qr_color dark, light;
-	uint8_t text[2953];
+/* Texts and goals: how many times as fast as the libraries. Goal 0: none. */
+struct text {
+	const char *name, *text; /* NULL: letters */
 	size_t len;
-	/* What the steps leave for each other. */
-	struct qr_symbol symbol;
-	struct qr_picture picture;
-	struct buffer png, out;
+	unsigned version;
+	double goal;
 };
 
-typedef int (*step_fn)(struct request *r);
+static const struct text texts[] = {
+	{"QR TEST", "QR TEST", 7, 1, 12},
+	{"a URL of 50 characters", "https://example.com/a/path/to/some/page?id=1234567", 50, 4, 25},
+	{"200 letters", NULL, 200, 10, 45},
+	{"1,000 letters", NULL, 1000, 26, 50},
+	{"2,331 letters, which fill version 40", NULL, 2331, 40, 0},
+};
+
+typedef int (*writer_fn)(const struct qr_symbol *s, const struct qr_picture *p, struct buffer *out);
+
+/* One of the two sides; what the stages leave for each other is in it. */
+struct side {
+	struct qr_options options;
+	writer_fn write;
+	const uint8_t *text;
+	size_t len;
+	struct qr_fit fit;
+	struct qr_symbol symbol;
+	struct qr_picture picture;
+	struct buffer png, base64;
+};
 
 static const struct qr_color black = {0, 0, 0, 255}, white = {255, 255, 255, 255};
 static const struct qr_color glass = {200, 30, 30, 128}, mist = {255, 255, 255, 1};
 
-static double now_us(void)
+static void __attribute__((noreturn)) die(const char *what)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+	fprintf(stderr, "bench_qr: %s failed\n", what);
+	exit(1);
 }
 
-static int compare(const void *a, const void *b)
+static int stage_fit(void *own)
 {
-	const double *x = a, *y = b;
+	struct side *s = own;
 
-	return (*x > *y) - (*x < *y);
+	return qr_fit(&s->fit, s->text, s->len, &s->options);
 }
 
-static int step_encode(struct request *r)
+static int stage_make(void *own)
 {
-	return qr_encode(&r->symbol, r->text, r->len, &(struct qr_options){.level = r->level, .eci = false});
+	struct side *s = own;
+
+	return qr_make(&s->symbol, &s->fit);
 }
 
-static int step_png(struct request *r)
+static int stage_png(void *own)
 {
-	buffer_reset(&r->png);
-	return qr_png_write(&r->symbol, &r->picture, &r->png);
+	struct side *s = own;
+
+	buffer_reset(&s->png);
+	return s->write(&s->symbol, &s->picture, &s->png);
 }
 
-static int step_svg(struct request *r)
+static int stage_base64(void *own)
 {
-	buffer_reset(&r->out);
-	return qr_svg_write(&r->symbol, &r->picture, &r->out);
+	struct side *s = own;
+
+	buffer_reset(&s->base64);
+	base64_append(&s->base64, s->png.data, s->png.len);
+	return s->base64.failed ? -1 : 0;
 }
 
-static int step_text(struct request *r)
+/* From text to base64, the geometry included. */
+static int stage_whole(void *own)
 {
-	buffer_reset(&r->out);
-	return qr_text_write(&r->symbol, &r->picture, &r->out);
+	struct side *s = own;
+	int error = qr_encode(&s->symbol, s->text, s->len, &s->options);
+
+	error = error ? error
+		      : qr_picture_layout(&s->picture, s->symbol.width, s->picture.margin,
+				s->picture.scale, 0);
+	error = error ? error : stage_png(s);
+	return error ? error : stage_base64(s);
 }
 
-static int step_base64(struct request *r)
+static int stage_svg(void *own)
 {
-	buffer_reset(&r->out);
-	base64_append(&r->out, r->png.data, r->png.len);
-	return r->out.failed ? -1 : 0;
+	struct side *s = own;
+
+	buffer_reset(&s->base64);
+	return qr_svg_write(&s->symbol, &s->picture, &s->base64);
 }
 
-static int step_all(struct request *r)
+static int stage_text(void *own)
 {
-	int error = step_encode(r);
+	struct side *s = own;
 
-	error = error ? error : step_png(r);
-	return error ? error : step_base64(r);
+	buffer_reset(&s->base64);
+	return qr_text_write(&s->symbol, &s->picture, &s->base64);
 }
 
-static void measure(const char *name, step_fn step, struct request *r)
+/* In this order: each leaves what the next ones need. */
+static const struct stage {
+	const char *name;
+	qr_timing_fn run;
+} stages[] = {
+	{"fit", stage_fit},
+	{"make", stage_make},
+	{"png", stage_png},
+	{"base64", stage_base64},
+	{"whole", stage_whole},
+};
+
+#define STAGES (sizeof(stages) / sizeof(stages[0]))
+#define WHOLE (STAGES - 1)
+
+static const uint8_t *letters(void)
 {
-	double times[MAX_RUNS], total = 0;
-	size_t n = 0;
+	static uint8_t store[3000];
 
-	while (n < MAX_RUNS && (n < 5 || total < BUDGET_US)) {
-		double start = now_us();
+	for (size_t i = 0; i < sizeof(store); i++)
+		store[i] = (uint8_t)('a' + i % 26);
+	return store;
+}
 
-		if (step(r) != 0) {
-			fprintf(stderr, "bench_qr: %s failed\n", name);
-			exit(1);
-		}
-		times[n] = now_us() - start;
-		total += times[n++];
+/* Sides hold buffers, and are used for one text after the other. */
+static void set_up(struct side *s, const uint8_t *text, size_t len, enum qr_level level)
+{
+	s->options.level = level;
+	s->text = text;
+	s->len = len;
+	if (stage_fit(s) != 0 || stage_make(s) != 0)
+		die("encoding");
+}
+
+static void set_picture(struct side *s, unsigned margin, unsigned scale, unsigned size)
+{
+	if (qr_picture_layout(&s->picture, s->symbol.width, margin, scale, size) != 0)
+		die("the geometry");
+	s->picture.dark = black;
+	s->picture.light = white;
+}
+
+static void print_bytes(const struct side *sides)
+{
+	printf(" bytes %zu, %zu, libpng's default %zu\n", sides[0].png.len, sides[1].png.len,
+		qr_default_png_bytes(&sides[0].symbol, &sides[0].picture));
+}
+
+/* Medians of a stage on both sides, and their ratio, which is returned. */
+static double print_ratio(
+	const char *name, const struct qr_timing *quern, const struct qr_timing *libraries)
+{
+	const double ratio = qr_timing_ratio(quern, libraries);
+
+	printf("  %-9s %8.2f %14.2f %8.1fx", name, qr_timing_median(quern),
+		qr_timing_median(libraries), ratio);
+	return ratio;
+}
+
+static void print_own(const char *name, qr_timing_fn run, void *own)
+{
+	struct qr_timing t;
+
+	qr_timing_init(&t, run, own);
+	qr_timing_repeat(&t, PART_S);
+	printf(" %s %.2f", name, qr_timing_median(&t));
+}
+
+/* What "make" consists of, in order. */
+static const struct stage parts[] = {
+	{"data", qr_stage_data},
+	{"correction", qr_stage_correction},
+	{"pattern", qr_stage_pattern},
+	{"placement", qr_stage_placement},
+	{"transpose", qr_stage_transpose},
+	{"mask", qr_stage_mask},
+	{"apply", qr_stage_apply},
+};
+
+static void print_parts(const struct side *s)
+{
+	static struct qr_stages stage;
+
+	stage.fit = &s->fit;
+	printf("  make:");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		print_own(parts[i].name, parts[i].run, &stage);
+	printf("\n");
+	/* Or something else was timed. */
+	if (memcmp(&stage.symbol, &s->symbol, offsetof(struct qr_symbol, row)) != 0 ||
+		memcmp(stage.symbol.row, s->symbol.row,
+			s->symbol.width * sizeof(s->symbol.row[0])) != 0)
+		die("making the same symbol in parts");
+}
+
+/* True if the ratio is as good as wanted. */
+static bool bench_text(struct side *sides, const struct text *t)
+{
+	static struct qr_timing timings[STAGES * SIDES];
+	double ratio = 0;
+
+	for (unsigned i = 0; i < SIDES; i++) {
+		set_up(&sides[i], t->text ? (const uint8_t *)t->text : letters(), t->len,
+			QR_LEVEL_M);
+		set_picture(&sides[i], 4, 4, 0);
+		for (size_t k = 0; k < STAGES; k++)
+			qr_timing_init(&timings[k * SIDES + i], stages[k].run, &sides[i]);
 	}
-	qsort(times, n, sizeof(times[0]), compare);
-	printf("  %-8s %9.1f us best %9.1f us median", name, times[0], times[n / 2]);
+	if (sides[0].symbol.version != t->version)
+		die("finding the version");
+	qr_timing_interleave(timings, STAGES * SIDES, ROUNDS_S);
+	printf("%s: version %u-M, %u pixels wide\n", t->name, t->version, sides[0].picture.width);
+	printf("  %-9s %8s %14s %9s\n", "stage", "Quern", "the libraries", "ratio");
+	for (size_t k = 0; k < STAGES; k++) {
+		ratio = print_ratio(stages[k].name, &timings[k * SIDES], &timings[k * SIDES + 1]);
+		if (k == WHOLE && t->goal > 0)
+			printf(" goal %.0fx: %s", t->goal, ratio >= t->goal ? "met" : "missed");
+		printf("\n");
+	}
+	print_parts(&sides[0]);
+	printf("  png:");
+	print_bytes(sides);
+	printf("  others:");
+	print_own("svg", stage_svg, &sides[0]);
+	print_own("text", stage_text, &sides[0]);
+	printf("\n\n");
+	return ratio >= t->goal;
 }
 
 /* Random bytes that fill the version at its level. */
-static void fill_text(struct request *r)
+static size_t fill(uint8_t *text, size_t most, unsigned version, enum qr_level level)
 {
-	struct qr_fit fit;
-	unsigned long long x = 1;
+	static struct qr_fit fit;
+	const struct qr_options options = {.level = level};
+	uint64_t x = 1;
+	size_t len = 0;
 
-	for (r->len = 0; r->len < sizeof(r->text); r->len++) {
+	for (; len < most; len++) {
 		x = x * 6364136223846793005ULL + 1442695040888963407ULL;
-		r->text[r->len] = (uint8_t)(x >> 56 | 0x80);
-		if (qr_fit(&fit, r->text, r->len + 1, &(struct qr_options){.level = r->level, .eci = false}) != 0 ||
-			fit.version > r->version)
+		text[len] = (uint8_t)(x >> 56 | 0x80);
+		if (qr_fit(&fit, text, len + 1, &options) != 0 || fit.version > version)
 			break;
 	}
+	return len;
 }
 
-static void prepare(struct request *r)
+static void set_up_full(struct side *s, unsigned version, enum qr_level level)
 {
-	fill_text(r);
-	if (step_encode(r) != 0 || r->symbol.version != r->version ||
-		qr_picture_layout(&r->picture, r->symbol.width, r->margin, r->scale, r->size) !=
-			0) {
-		fprintf(stderr, "bench_qr: impossible request\n");
-		exit(1);
-	}
-	r->picture.dark = r->dark;
-	r->picture.light = r->light;
+	static uint8_t text[2953];
+
+	set_up(s, text, fill(text, sizeof(text), version, level), level);
 }
 
-static void report(struct request *r, bool whole)
+/* PNGs of random bytes by version and scale: time and bytes. */
+static void bench_pictures(struct side *sides)
 {
-	prepare(r);
-	printf("version %u-%c, %u pixels a module, %u pixels wide\n", r->version, "LMQH"[r->level],
-		r -> picture.scale, r->picture.width);
-	measure("encode", step_encode, r);
-	printf("\n");
-	measure("png", step_png, r);
-	printf(" %7zu bytes\n", r->png.len);
-	measure("base64", step_base64, r);
-	printf(" %7zu bytes\n", r->out.len);
-	measure("svg", step_svg, r);
-	printf(" %7zu bytes\n", r->out.len);
-	measure("text", step_text, r);
-	printf(" %7zu bytes\n", r->out.len);
-	if (whole) {
-		measure("whole", step_all, r);
-		printf(" (encode, png, base64)\n");
-	}
-	buffer_done(&r->png);
-	buffer_done(&r->out);
-}
-
-int main(void)
-{
-	static const unsigned pictures[][2] = {{1, 1}, {1, 4}, {1, 64}, {4, 4}, {4, 8}, {4, 10},
+	static const unsigned pictures[][2] = {{1, 1}, {1, 4}, {1, 16}, {4, 4}, {4, 8}, {4, 10},
 		{10, 4}, {10, 8}, {10, 32}, {26, 4}, {26, 16}, {40, 1}, {40, 4}, {40, 8}, {40, 16}};
-	static struct request r;
+	struct qr_timing timings[SIDES];
 
+	printf("PNG of random bytes at level M, margin 4: version x pixels a module\n");
+	printf("  %-9s %8s %14s %9s\n", "", "Quern", "tuned libpng", "ratio");
 	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
-		r = (struct request){.version = pictures[i][0],
-			.level = QR_LEVEL_M,
-			.margin = i == 2 ? 2 : 4,
-			.scale = pictures[i][1],
-			.dark = black,
-			.light = white};
-		report(&r, false);
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "%u x %u", pictures[i][0], pictures[i][1]);
+		for (unsigned k = 0; k < SIDES; k++) {
+			set_up_full(&sides[k], pictures[i][0], QR_LEVEL_M);
+			set_picture(&sides[k], 4, pictures[i][1], 0);
+			qr_timing_init(&timings[k], stage_png, &sides[k]);
+		}
+		qr_timing_interleave(timings, SIDES, PICTURE_S);
+		(void)print_ratio(name, &timings[0], &timings[1]);
+		print_bytes(sides);
 	}
-	printf("\nthe costliest requests\n");
-	for (unsigned i = 0; i < 8; i++) {
-		r = (struct request){.version = i < 6 ? 40 : 1,
-			.level = i % 2 ? QR_LEVEL_H : QR_LEVEL_L,
-			.size = i / 2 == 1   ? 177 * 23
-				: i / 2 == 2 ? 177 * 16
-					     : QR_MAX_PIXELS,
-			.dark = glass,
-			.light = mist};
-		report(&r, true);
+}
+
+static int costly_whole(void *own)
+{
+	struct side *s = own;
+	int error = qr_encode(&s->symbol, s->text, s->len, &s->options);
+
+	error = error ? error : stage_png(s);
+	return error ? error : stage_base64(s);
+}
+
+/* Quern alone: what a request can cost at most. */
+static void bench_costliest(struct side *s)
+{
+	static const unsigned requests[][2] = {
+		{40, QR_MAX_PIXELS}, {40, 177 * 23}, {40, 177 * 16}, {40, 177}, {1, QR_MAX_PIXELS}};
+
+	printf("\nthe costliest requests: random bytes, palette with alpha, no margin; text to "
+	       "base64\n");
+	printf("  %-9s %9s %8s %10s %10s\n", "version", "a module", "wide", "median", "bytes");
+	for (unsigned i = 0; i < 2 * sizeof(requests) / sizeof(requests[0]); i++) {
+		const enum qr_level level = i % 2 ? QR_LEVEL_H : QR_LEVEL_L;
+		struct qr_timing t;
+
+		set_up_full(s, requests[i / 2][0], level);
+		set_picture(s, 0, 1, requests[i / 2][1]);
+		s->picture.dark = glass;
+		s->picture.light = mist;
+		qr_timing_init(&t, costly_whole, s);
+		qr_timing_repeat(&t, COSTLY_S);
+		printf("  %u-%-7c %9u %8u %10.1f %10zu\n", requests[i / 2][0], "LMQH"[level],
+			s -> picture.scale, s->picture.width, qr_timing_median(&t), s->png.len);
 	}
-	return 0;
+}
+
+/* The last of those that may be used: interrupts tend to go to the first. */
+static void pin(void)
+{
+	cpu_set_t may, one;
+
+	if (sched_getaffinity(0, sizeof(may), &may) != 0)
+		die("sched_getaffinity()");
+	for (size_t cpu = CPU_SETSIZE; cpu-- > 0;) {
+		if (!CPU_ISSET(cpu, &may))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) != 0)
+			die("sched_setaffinity()");
+		return;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct side sides[SIDES] = {
+		{.options.engine = QR_ENGINE_QUERN, .write = qr_png_write},
+		{.options.engine = QR_ENGINE_LIBQRENCODE, .write = qr_libpng_write},
+	};
+	const bool goals = !(argc == 2 && strcmp(argv[1], "--no-goals") == 0);
+	unsigned missed = 0;
+
+	if (argc > 2 || (argc == 2 && goals)) {
+		fprintf(stderr, "usage: bench_qr [--no-goals]\n");
+		return 2;
+	}
+	pin();
+	printf("microseconds, medians; the libraries: libqrencode, tuned libpng\n\n");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		missed += !bench_text(sides, &texts[i]);
+	bench_pictures(sides);
+	bench_costliest(&sides[0]);
+	for (unsigned i = 0; i < SIDES; i++) {
+		buffer_done(&sides[i].png);
+		buffer_done(&sides[i].base64);
+	}
+	return goals && missed > 0 ? 1 : 0;
 }

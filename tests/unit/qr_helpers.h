@@ -1,5 +1,4 @@
-/* What the tests of the QR library share: reproducible random numbers, colours, pictures as pixels.
- */
+/* What the tests of the QR library share: short calls, reproducible random numbers, pictures as pixels. */
 #ifndef QUERN_TESTS_UNIT_QR_HELPERS_H
 #define QUERN_TESTS_UNIT_QR_HELPERS_H
 
@@ -14,8 +13,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/speed/qr_pictures.h"
 #include "server/qr/picture.h"
 #include "server/qr/symbol.h"
+
+/* qr_fit() and qr_encode() with Quern's engine. */
+static inline int fit_text(
+	struct qr_fit *ret, const void *text, size_t len, enum qr_level level, bool eci)
+{
+	const struct qr_options options = {.level = level, .eci = eci};
+
+	return qr_fit(ret, text, len, &options);
+}
+
+static inline int encode_text(
+	struct qr_symbol *ret, const void *text, size_t len, enum qr_level level, bool eci)
+{
+	const struct qr_options options = {.level = level, .eci = eci};
+
+	return qr_encode(ret, text, len, &options);
+}
 
 /* splitmix64 */
 static inline uint64_t random_next(uint64_t *state)
@@ -64,9 +81,9 @@ static inline void random_symbol(uint64_t *state, struct qr_symbol *ret, unsigne
 	do {
 		assert_true(len < sizeof(text));
 		text[len++] = (uint8_t)(random_next(state) | 0x80);
-		assert_int_equal(qr_fit(&fit, text, len, &(struct qr_options){.level = QR_LEVEL_L, .eci = false}), 0);
+		assert_int_equal(fit_text(&fit, text, len, QR_LEVEL_L, false), 0);
 	} while (fit.version < version);
-	assert_int_equal(qr_encode(ret, text, len, &(struct qr_options){.level = QR_LEVEL_L, .eci = false}), 0);
+	assert_int_equal(encode_text(ret, text, len, QR_LEVEL_L, false), 0);
 	assert_int_equal(ret->version, version);
 }
 
@@ -88,17 +105,10 @@ static inline uint8_t *decode_png(const void *data, size_t len, unsigned *ret_wi
 	return pixels;
 }
 
-/* What a pixel of the picture must be, told from nothing but the header's words. */
 static inline const struct qr_color *expected_color(
 	const struct qr_symbol *s, const struct qr_picture *p, unsigned x, unsigned y)
 {
-	unsigned end = p->offset + s->width * p->scale;
-
-	if (x < p->offset || y < p->offset || x >= end || y >= end)
-		return &p->light;
-	return qr_symbol_dark(s, (x - p->offset) / p->scale, (y - p->offset) / p->scale)
-		       ? &p->dark
-		       : &p->light;
+	return qr_expected_color(s, p, x, y);
 }
 
 #endif

@@ -1,6 +1,8 @@
 #include "server/qr/symbol.h"
 
+#include "server/qr/libqrencode.h"
 #include "server/qr/segment.h"
+#include "server/qr/tables.h"
 #include "tests/unit/qr_helpers.h"
 
 #include <errno.h>
@@ -30,20 +32,20 @@ static size_t put_text(size_t at, const char *string)
 }
 
 /* libqrencode's own idea of the symbol, starting from no version at all. */
-static QRcode *encode_directly(const uint8_t *mode, size_t len, unsigned level, bool eci)
+static QRcode *encode_directly(const struct qr_fit *fit)
 {
-	QRinput *input = QRinput_new2(0, engine_level[level]);
+	QRinput *input = QRinput_new2(0, engine_level[fit->options.level]);
 	QRcode *code;
 	size_t end;
 
 	assert_non_null(input);
-	if (eci)
+	if (fit->with_eci)
 		assert_int_equal(QRinput_appendECIheader(input, 26), 0);
-	for (size_t start = 0; start < len; start = end) {
-		for (end = start + 1; end < len && mode[end] == mode[start]; end++)
-			;
-		assert_int_equal(QRinput_append(input, engine_mode[mode[start]], (int)(end - start),
-					 text + start),
+	for (size_t start = 0; start < fit->len; start = end) {
+		enum segment_mode mode = segment_at(&fit->split, start, fit->len, &end);
+
+		assert_int_equal(QRinput_append(input, engine_mode[mode], (int)(end - start),
+					 fit->text + start),
 			0);
 	}
 	code = QRcode_encodeInput(input);
@@ -66,35 +68,38 @@ static void assert_same_symbol(const struct qr_symbol *symbol, const QRcode *cod
 	}
 }
 
-static enum segment_group group_of(unsigned version)
+/* Data bits by the standard's table 9. */
+static size_t bits_of_version(unsigned version, unsigned level)
 {
-	return version <= 9 ? SEGMENT_SMALL : version <= 26 ? SEGMENT_MEDIUM : SEGMENT_LARGE;
+	return qr_versions[version].level[level].data * (size_t)8;
 }
 
-static bool has_high_byte(size_t len)
+/* libqrencode takes the next version where it sets aside more for an ECI header than there is left. */
+static void assert_not_enough_for_libqrencode(const struct qr_fit *fit, const QRcode *code)
 {
-	for (size_t i = 0; i < len; i++)
-		if (text[i] >= 0x80)
-			return true;
-	return false;
+	assert_int_equal(code->version, fit->version + 1);
+	assert_true(fit->with_eci);
+	assert_true(fit->needed_bits + QR_LIBQRENCODE_ECI_SPARE_BITS >
+		    bits_of_version(fit->version, fit->options.level));
 }
 
 /* Fitted, encoded, and compared with libqrencode. */
 static void check_text(size_t len, unsigned level, bool eci)
 {
-	uint8_t mode[SEGMENT_MAX_CHARS];
 	struct qr_symbol symbol;
 	struct qr_fit fit;
 	QRcode *code;
 
-	assert_int_equal(qr_fit(&fit, text, len, &(struct qr_options){.level = level, .eci = eci}), 0);
-	assert_true(fit.needed_bits <= fit.held_bits);
+	assert_int_equal(fit_text(&fit, text, len, level, eci), 0);
+	assert_true(fit.needed_bits <= bits_of_version(fit.version, level));
 	assert_int_equal(fit.held_bits, held_bits[level]);
-	assert_int_equal(qr_encode(&symbol, text, len, &(struct qr_options){.level = level, .eci = eci}), 0);
+	assert_int_equal(encode_text(&symbol, text, len, level, eci), 0);
 	assert_int_equal(symbol.version, fit.version);
-	(void)segment_plan(mode, text, len, group_of(fit.version));
-	code = encode_directly(mode, len, level, eci && has_high_byte(len));
-	assert_same_symbol(&symbol, code);
+	code = encode_directly(&fit);
+	if ((unsigned)code->version == fit.version)
+		assert_same_symbol(&symbol, code);
+	else
+		assert_not_enough_for_libqrencode(&fit, code);
 	QRcode_free(code);
 }
 
@@ -126,7 +131,7 @@ static void test_never_larger_than_simpler_ways(void **state)
 		for (size_t k = 0; k < len; k++)
 			text[k] = text[k] & 0x7f ? text[k] & 0x7f : 'x';
 		text[len] = '\0';
-		assert_int_equal(qr_fit(&fit, text, len, &(struct qr_options){.level = i % 4, .eci = false}), 0);
+		assert_int_equal(fit_text(&fit, text, len, i % 4, false), 0);
 		bytes = QRcode_encodeString8bit((const char *)text, 0, engine_level[i % 4]);
 		own = QRcode_encodeString((const char *)text, 0, engine_level[i % 4], QR_MODE_8, 1);
 		assert_true((int)fit.version <= bytes->version);
@@ -143,13 +148,13 @@ static void assert_fits_exactly(uint8_t fill, unsigned level, size_t most, size_
 
 	memset(text, fill, most + 1);
 	check_text(most, level, false);
-	assert_int_equal(qr_fit(&fit, text, most, &(struct qr_options){.level = level, .eci = false}), 0);
+	assert_int_equal(fit_text(&fit, text, most, level, false), 0);
 	assert_int_equal(fit.version, 40);
-	assert_int_equal(qr_fit(&fit, text, most + 1, &(struct qr_options){.level = level, .eci = false}), -E2BIG);
+	assert_int_equal(fit_text(&fit, text, most + 1, level, false), -E2BIG);
 	assert_int_equal(fit.version, 0);
 	assert_int_equal(fit.held_bits, held_bits[level]);
 	assert_int_equal(fit.needed_bits, bits_over);
-	assert_int_equal(qr_encode(&symbol, text, most + 1, &(struct qr_options){.level = level, .eci = false}), -E2BIG);
+	assert_int_equal(encode_text(&symbol, text, most + 1, level, false), -E2BIG);
 }
 
 static void test_capacity_of_version_40(void **state)
@@ -171,14 +176,14 @@ static void test_capacity_of_version_40(void **state)
 }
 
 /* The most bytes that qr_fit() puts into the version. */
-static size_t capacity(unsigned version, unsigned level, bool eci)
+static size_t capacity(unsigned version, const struct qr_options *options)
 {
 	size_t fits = 0, too_many = 3000;
 
 	while (too_many - fits > 1) {
 		size_t len = (fits + too_many) / 2;
 		struct qr_fit fit;
-		int error = qr_fit(&fit, text, len, &(struct qr_options){.level = level, .eci = eci});
+		int error = qr_fit(&fit, text, len, options);
 
 		if (error == 0 && fit.version <= version)
 			fits = len;
@@ -188,65 +193,90 @@ static size_t capacity(unsigned version, unsigned level, bool eci)
 	return fits;
 }
 
+static void assert_version_directly(size_t len, const struct qr_options *options, unsigned version)
+{
+	struct qr_fit fit;
+	QRcode *code;
+
+	assert_int_equal(qr_fit(&fit, text, len, options), 0);
+	code = encode_directly(&fit);
+	assert_int_equal(code->version, version);
+	QRcode_free(code);
+}
+
 /* The whole table of the standard against libqrencode's: as many bytes fit, and one more needs the
  * next version. */
 static void test_capacity_of_all_versions(void **state)
 {
-	uint8_t mode[3000];
-
 	(void)state;
-	memset(text, 0xa5, sizeof(mode));
-	memset(mode, SEGMENT_BYTE, sizeof(mode));
+	memset(text, 0xa5, 3000);
 	for (unsigned version = 1; version <= 40; version++) {
 		for (unsigned level = 0; level < 4; level++) {
-			bool eci = (version + level) % 2;
-			size_t most = capacity(version, level, eci);
-			QRcode *code = encode_directly(mode, most, level, eci);
+			const struct qr_options options = {.level = level,
+				.eci = (version + level) % 2,
+				.engine = QR_ENGINE_LIBQRENCODE};
+			size_t most = capacity(version, &options);
 
-			assert_int_equal(code->version, version);
-			QRcode_free(code);
-			if (version == 40)
-				continue;
-			code = encode_directly(mode, most + 1, level, eci);
-			assert_int_equal(code->version, version + 1);
-			QRcode_free(code);
+			assert_version_directly(most, &options, version);
+			if (version < 40)
+				assert_version_directly(most + 1, &options, version + 1);
 		}
 	}
 }
 
-/* At the very edge of each version, with and without ECI, encoding agrees with what was promised.
- */
-static void test_edges_with_eci(void **state)
+/* Bytes that fill the version; ECI counts for eci_bits. */
+static size_t bytes_to_fill(unsigned version, unsigned level, size_t eci_bits)
 {
+	const size_t header = 4 + (version < 10 ? 8 : 16);
+
+	return (bits_of_version(version, level) - header - eci_bits) / 8;
+}
+
+static void check_edge(unsigned version, const struct qr_options *options, size_t eci_bits)
+{
+	const size_t most = bytes_to_fill(version, options->level, eci_bits);
 	struct qr_symbol symbol;
 
+	assert_int_equal(capacity(version, options), most);
+	assert_int_equal(qr_encode(&symbol, text, most, options), 0);
+	assert_int_equal(symbol.version, version);
+}
+
+/* Each version is filled to the last byte, with and without ECI, by both engines. */
+static void test_edges(void **state)
+{
 	(void)state;
 	memset(text, 0xa5, 3000);
-	for (unsigned version = 1; version <= 40; version += version < 11 ? 1 : 7) {
-		for (unsigned level = 0; level < 4; level++) {
-			size_t most = capacity(version, level, true);
+	for (unsigned i = 0; i < 40 * 4; i++) {
+		const unsigned version = 1 + i / 4;
+		struct qr_options options = {.level = i % 4};
 
-			assert_int_equal(qr_encode(&symbol, text, most, &(struct qr_options){.level = level, .eci = true}), 0);
-			assert_int_equal(symbol.version, version);
-			assert_true(most < capacity(version, level, false));
-		}
+		check_edge(version, &options, 0);
+		options.eci = true;
+		check_edge(version, &options, 12);
+		options.engine = QR_ENGINE_LIBQRENCODE;
+		check_edge(version, &options, 28);
 	}
 }
 
 static void test_eci_only_before_non_ascii(void **state)
 {
+	const struct qr_options libqrencode = {
+		.level = QR_LEVEL_M, .eci = true, .engine = QR_ENGINE_LIBQRENCODE};
 	struct qr_fit off, on;
 	size_t len;
 
 	(void)state;
 	len = put_text(0, "plain ASCII, 0123456789");
-	assert_int_equal(qr_fit(&off, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = false}), 0);
-	assert_int_equal(qr_fit(&on, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), 0);
+	assert_int_equal(fit_text(&off, text, len, QR_LEVEL_M, false), 0);
+	assert_int_equal(fit_text(&on, text, len, QR_LEVEL_M, true), 0);
 	assert_int_equal(on.needed_bits, off.needed_bits);
 	len = put_text(0, "caf\xc3\xa9");
-	assert_int_equal(qr_fit(&off, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = false}), 0);
-	assert_int_equal(qr_fit(&on, text, len, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), 0);
+	assert_int_equal(fit_text(&off, text, len, QR_LEVEL_M, false), 0);
+	assert_int_equal(fit_text(&on, text, len, QR_LEVEL_M, true), 0);
 	assert_int_equal(off.needed_bits, 4 + 8 + 5 * 8);
+	assert_int_equal(on.needed_bits, off.needed_bits + 12);
+	assert_int_equal(qr_fit(&on, text, len, &libqrencode), 0);
 	assert_int_equal(on.needed_bits, off.needed_bits + 28);
 }
 
@@ -267,14 +297,14 @@ static void test_far_too_long(void **state)
 
 	(void)state;
 	memset(text, '5', LONG_TEXT);
-	assert_int_equal(qr_fit(&fit, text, LONG_TEXT, &(struct qr_options){.level = QR_LEVEL_H, .eci = true}), -E2BIG);
+	assert_int_equal(fit_text(&fit, text, LONG_TEXT, QR_LEVEL_H, true), -E2BIG);
 	assert_int_equal(fit.version, 0);
 	assert_int_equal(fit.needed_bits, 18 + LONG_TEXT / 3 * 10);
 	assert_int_equal(fit.held_bits, 10208);
 	memset(text, 0x80, LONG_TEXT);
-	assert_int_equal(qr_fit(&fit, text, LONG_TEXT, &(struct qr_options){.level = QR_LEVEL_L, .eci = true}), -E2BIG);
-	assert_int_equal(fit.needed_bits, 28 + 20 + LONG_TEXT * 8);
-	assert_int_equal(qr_encode(&symbol, text, LONG_TEXT, &(struct qr_options){.level = QR_LEVEL_L, .eci = true}), -E2BIG);
+	assert_int_equal(fit_text(&fit, text, LONG_TEXT, QR_LEVEL_L, true), -E2BIG);
+	assert_int_equal(fit.needed_bits, 12 + 20 + LONG_TEXT * 8);
+	assert_int_equal(encode_text(&symbol, text, LONG_TEXT, QR_LEVEL_L, true), -E2BIG);
 }
 
 static void test_empty(void **state)
@@ -283,8 +313,8 @@ static void test_empty(void **state)
 	struct qr_fit fit;
 
 	(void)state;
-	assert_int_equal(qr_fit(&fit, "", 0, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), -EINVAL);
-	assert_int_equal(qr_encode(&symbol, "", 0, &(struct qr_options){.level = QR_LEVEL_M, .eci = true}), -EINVAL);
+	assert_int_equal(fit_text(&fit, "", 0, QR_LEVEL_M, true), -EINVAL);
+	assert_int_equal(encode_text(&symbol, "", 0, QR_LEVEL_M, true), -EINVAL);
 }
 
 int main(void)
@@ -294,7 +324,7 @@ int main(void)
 		cmocka_unit_test(test_never_larger_than_simpler_ways),
 		cmocka_unit_test(test_capacity_of_version_40),
 		cmocka_unit_test(test_capacity_of_all_versions),
-		cmocka_unit_test(test_edges_with_eci),
+		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_eci_only_before_non_ascii),
 		cmocka_unit_test(test_nul_bytes),
 		cmocka_unit_test(test_far_too_long),
