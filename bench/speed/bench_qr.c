@@ -201,7 +201,6 @@ static const struct stage parts[] = {
 	{"placement", qr_stage_placement},
 	{"transpose", qr_stage_transpose},
 	{"mask", qr_stage_mask},
-	{"apply", qr_stage_apply},
 };
 
 static void print_parts(const struct side *s)

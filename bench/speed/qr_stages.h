@@ -16,7 +16,6 @@ struct qr_stages {
 	uint8_t data[QR_MAX_CODEWORDS], message[QR_MESSAGE_BYTES];
 	struct qr_plane dark, placed;
 	struct qr_unmasked unmasked;
-	unsigned mask;
 	struct qr_symbol symbol;
 };
 
@@ -71,15 +70,7 @@ static inline int qr_stage_mask(void *own)
 {
 	struct qr_stages *s = own;
 
-	s->mask = qr_mask_choose(&s->unmasked);
-	return 0;
-}
-
-static inline int qr_stage_apply(void *own)
-{
-	struct qr_stages *s = own;
-
-	qr_mask_apply(&s->symbol, &s->unmasked, s->mask);
+	(void)qr_mask(&s->symbol, &s->unmasked);
 	return 0;
 }
 

@@ -30,5 +30,5 @@ void qr_engine_make(struct qr_symbol *ret, const struct qr_fit *fit)
 	qr_place(&s.columns, &s.reserved, message, fit->version);
 	add_pattern(&s.columns, &dark, width);
 	qr_plane_transpose(&s.rows, &s.columns, width);
-	qr_mask_apply(ret, &s, qr_mask_choose(&s));
+	(void)qr_mask(ret, &s);
 }

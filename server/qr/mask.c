@@ -5,39 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of one mask: puts two masks into a word where the view is narrow. */
-static void view_format(struct mask_format *to, bool narrow, unsigned mask, const uint64_t *along,
-	const uint64_t *across)
+/* Where lines are narrow, two masks share a word. */
+static void fill_formats(struct mask_formats *f, const struct qr_unmasked *s, bool narrow)
 {
-	unsigned lane = narrow ? mask % (QR_MASKS / 2) : mask;
-	unsigned shift = narrow && mask >= QR_MASKS / 2 ? 32 : 0;
+	unsigned words = qr_words(qr_width(s->version));
 
-	for (unsigned i = 0; i < QR_ROW_WORDS; i++) {
-		to->along[i][lane] |= along[i] << shift;
-		to->across[i][lane] |= across[i] << shift;
-	}
-}
-
-static void view_formats(
-	struct mask_view *rows, struct mask_view *columns, const struct qr_unmasked *s, bool narrow)
-{
-	memset(&rows->format, 0, sizeof(rows->format));
-	memset(&columns->format, 0, sizeof(columns->format));
+	memset(f, 0, sizeof(*f));
 	for (unsigned mask = 0; mask < QR_MASKS; mask++) {
+		unsigned lane = narrow ? mask % (QR_MASKS / 2) : mask;
+		unsigned shift = narrow && mask >= QR_MASKS / 2 ? 32 : 0;
 		struct qr_format format;
 
 		qr_format_draw(&format, s->version, s->level, mask);
-		view_format(&rows->format, narrow, mask, format.row, format.column);
-		view_format(&columns->format, narrow, mask, format.column, format.row);
+		for (unsigned i = 0; i < words; i++) {
+			f->row[i][lane] |= format.row[i] << shift;
+			f->column[i][lane] |= format.column[i] << shift;
+		}
 	}
 }
 
-void mask_views(
-	struct mask_view *rows, struct mask_view *columns, const struct qr_unmasked *s, bool narrow)
+void mask_views(struct mask_view *rows, struct mask_view *columns, struct mask_formats *formats,
+	const struct qr_unmasked *s, bool narrow)
 {
 	unsigned width = qr_width(s->version);
 
 	narrow = narrow && width <= 32;
+	fill_formats(formats, s, narrow);
 	*rows = (struct mask_view){
 		.width = width,
 		.copies = narrow ? UINT64_C(1) << 32 | 1 : 1,
@@ -46,12 +39,15 @@ void mask_views(
 		.pattern = narrow ? mask_rows_narrow[0] : mask_rows[0][0],
 		.period = MASK_ROWS,
 		.stride = narrow ? QR_MASKS / 2 : QR_ROW_WORDS * QR_MASKS,
+		.along = formats->row,
+		.across = formats->column,
 	};
 	*columns = *rows;
 	columns->lines = &s->columns;
 	columns->pattern = narrow ? mask_columns_narrow[0] : mask_columns[0][0];
 	columns->period = MASK_COLUMNS;
-	view_formats(rows, columns, s, narrow);
+	columns->along = formats->column;
+	columns->across = formats->row;
 }
 
 /* One mask over the lines of one side, and format information: line 8, and module 8 of each line. */
@@ -122,15 +118,37 @@ static unsigned n4_points(uint64_t dark, unsigned width)
 	return (unsigned)(abs(share - 50) / 5) * N4_POINTS;
 }
 
-static unsigned count_scaled(const struct qr_unmasked *s, unsigned mask)
+static unsigned count_scaled(
+	const struct qr_plane *rows, const struct qr_plane *columns, unsigned width)
 {
-	unsigned width = qr_width(s->version), n;
-	struct qr_plane side;
+	unsigned n = 0;
 
-	mask_draw_rows(&side, s, mask);
-	n = mask_count_scaled(&side, width);
-	mask_draw_columns(&side, s, mask);
-	return n + mask_count_scaled(&side, width);
+	if (width <= 32) {
+		uint64_t both[32];
+
+		for (unsigned y = 0; y < width; y++)
+			both[y] = rows->word[0][y] | columns->word[0][y] << 32;
+		return mask_count_scaled(both, width);
+	}
+	for (unsigned i = 0; i < qr_words(width); i++)
+		n += mask_count_scaled(rows->word[i], width) +
+		     mask_count_scaled(columns->word[i], width);
+	return n;
+}
+
+/* Of each mask, but for finders with f >= 2. */
+static void count_points(uint64_t *points, const struct qr_unmasked *s)
+{
+	struct mask_view rows, columns;
+	struct mask_formats formats;
+	struct mask_counts counts = {0};
+
+	mask_views(&rows, &columns, &formats, s, true);
+	count(&counts, &rows, &columns);
+	for (unsigned mask = 0; mask < QR_MASKS; mask++)
+		points[mask] = counts.n1[mask] + N2_POINTS * counts.blocks[mask] +
+			       N3_POINTS * counts.finders[mask] +
+			       n4_points(counts.dark[mask], rows.width);
 }
 
 static unsigned lowest(const uint64_t *points)
@@ -145,37 +163,51 @@ static unsigned lowest(const uint64_t *points)
 
 /*
  * All points but those of finders with f >= 2 are known for every mask. These can only add. So the leader's are counted
- * until the leader stays the leader.
+ * until the leader stays the leader. *rows is drawn with it.
  */
-unsigned qr_mask_choose(const struct qr_unmasked *s)
+static unsigned choose(struct qr_plane *rows, const struct qr_unmasked *s)
 {
-	struct mask_view rows, columns;
-	struct mask_counts counts = {0};
+	unsigned width = qr_width(s->version), complete = 0, leader; /* complete: a bit for each mask */
 	uint64_t points[QR_MASKS];
-	unsigned complete = 0, leader; /* complete: a bit for each mask */
+	struct qr_plane columns;
 
-	mask_views(&rows, &columns, s, true);
-	count(&counts, &rows, &columns);
-	for (unsigned mask = 0; mask < QR_MASKS; mask++)
-		points[mask] = counts.n1[mask] + N2_POINTS * counts.blocks[mask] +
-			       N3_POINTS * counts.finders[mask] +
-			       n4_points(counts.dark[mask], rows.width);
+	count_points(points, s);
 	while (leader = lowest(points), !(complete & 1u << leader)) {
-		points[leader] += N3_POINTS * count_scaled(s, leader);
+		mask_draw_rows(rows, s, leader);
+		mask_draw_columns(&columns, s, leader);
+		points[leader] += (uint64_t)N3_POINTS * count_scaled(rows, &columns, width);
 		complete |= 1u << leader;
 	}
+	/* It may have led before others did. */
+	if (complete != 1u << leader)
+		mask_draw_rows(rows, s, leader);
 	return leader;
+}
+
+static void write_symbol(struct qr_symbol *ret, const struct qr_plane *rows, unsigned version)
+{
+	unsigned width = qr_width(version), words = qr_words(width);
+
+	ret->version = version;
+	ret->width = width;
+	for (unsigned y = 0; y < width; y++)
+		for (unsigned i = 0; i < QR_ROW_WORDS; i++)
+			ret->row[y][i] = i < words ? rows->word[i][y] : 0;
+}
+
+unsigned qr_mask(struct qr_symbol *ret, const struct qr_unmasked *s)
+{
+	struct qr_plane rows;
+	unsigned mask = choose(&rows, s);
+
+	write_symbol(ret, &rows, s->version);
+	return mask;
 }
 
 void qr_mask_apply(struct qr_symbol *ret, const struct qr_unmasked *s, unsigned mask)
 {
-	unsigned width = qr_width(s->version), words = qr_words(width);
 	struct qr_plane rows;
 
 	mask_draw_rows(&rows, s, mask);
-	ret->version = s->version;
-	ret->width = width;
-	for (unsigned y = 0; y < width; y++)
-		for (unsigned i = 0; i < QR_ROW_WORDS; i++)
-			ret->row[y][i] = i < words ? rows.word[i][y] : 0;
+	write_symbol(ret, &rows, s->version);
 }

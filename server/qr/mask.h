@@ -24,10 +24,10 @@ struct qr_unmasked {
 	struct qr_plane rows, columns;
 };
 
-/* The mask with the lowest penalty. */
-unsigned qr_mask_choose(const struct qr_unmasked *s);
+/* Writes the symbol with the mask of the lowest penalty, which is returned, and its format information. */
+unsigned qr_mask(struct qr_symbol *ret, const struct qr_unmasked *s);
 
-/* Writes the symbol with that mask and its format information. */
+/* The same with a mask that is given. */
 void qr_mask_apply(struct qr_symbol *ret, const struct qr_unmasked *s, unsigned mask);
 
 #endif

@@ -124,17 +124,17 @@ static inline lanes sparse_total(const struct sparse_counter *c)
 }
 
 /* Format information, which is in line 8 and in module 8 of the lines at both ends. */
-static inline void fill_format(lanes *line, const struct mask_view *view, unsigned i,
-	const struct mask_format *format, unsigned lane)
+static inline void fill_format(
+	lanes *line, const struct mask_view *view, unsigned i, unsigned lane)
 {
 	unsigned far = view->width - QR_FORMAT_LINE;
 
-	line[QR_FORMAT_LINE] |= load(&format->along[i][lane]);
+	line[QR_FORMAT_LINE] |= load(&view->along[i][lane]);
 	if (i > 0)
 		return;
 	for (unsigned y = 0; y < QR_FORMAT_LINE; y++) {
-		lanes near_bit = load(&format->across[0][lane]) >> y & view->copies;
-		lanes far_bit = load(&format->across[(far + y) / 64][lane]) >> (far + y) % 64 &
+		lanes near_bit = load(&view->across[0][lane]) >> y & view->copies;
+		lanes far_bit = load(&view->across[(far + y) / 64][lane]) >> (far + y) % 64 &
 				view->copies;
 
 		line[y] |= near_bit << QR_FORMAT_LINE;
@@ -164,7 +164,7 @@ static inline void fill_lines(
 	for (unsigned g = 0; g < groups; g++) {
 		lanes *line = l->group[g] + BEFORE;
 
-		fill_format(line, view, i, &view->format, g * MASK_LANES);
+		fill_format(line, view, i, g * MASK_LANES);
 		for (unsigned y = 0; y < BEFORE; y++)
 			l->group[g][y] = (lanes){0};
 		for (unsigned y = 0; y < AFTER; y++)

@@ -20,9 +20,9 @@ extern const uint64_t mask_columns[MASK_COLUMNS][QR_ROW_WORDS][QR_MASKS];
 extern const uint64_t mask_rows_narrow[MASK_ROWS][QR_MASKS / 2];
 extern const uint64_t mask_columns_narrow[MASK_COLUMNS][QR_MASKS / 2];
 
-/* Format information of all masks: line 8 itself, and bit y of `across` is module 8 of line y. */
-struct mask_format {
-	uint64_t along[QR_ROW_WORDS][QR_MASKS], across[QR_ROW_WORDS][QR_MASKS];
+/* Row 8 and column 8 with the format information of all masks (see struct qr_format). */
+struct mask_formats {
+	uint64_t row[QR_ROW_WORDS][QR_MASKS], column[QR_ROW_WORDS][QR_MASKS];
 };
 
 /*
@@ -35,12 +35,13 @@ struct mask_view {
 	const struct qr_plane *lines, *reserved;
 	const uint64_t *pattern;
 	unsigned period, stride; /* lines of `pattern`, and words of a line */
-	struct mask_format format;
+	/* Format information: line 8 itself, and bit y of `across` is module 8 of line y. */
+	const uint64_t (*along)[QR_MASKS], (*across)[QR_MASKS];
 };
 
-/* Row by row, and column by column, narrow if that is possible and wanted; the symbol is borrowed. */
-void mask_views(struct mask_view *rows, struct mask_view *columns, const struct qr_unmasked *s,
-	bool narrow);
+/* Row by row, and column by column, narrow if that is possible and wanted; s and formats (filled here) are borrowed. */
+void mask_views(struct mask_view *rows, struct mask_view *columns, struct mask_formats *formats,
+	const struct qr_unmasked *s, bool narrow);
 
 /* What is counted for each mask. */
 struct mask_counts {
@@ -59,8 +60,8 @@ void mask_count(struct mask_counts *counts, const struct mask_view *view, bool w
 /* The same with AVX2: defined where QUERN_AVX2 is, for processors that have it. */
 void mask_count_avx2(struct mask_counts *counts, const struct mask_view *view, bool with_blocks);
 
-/* How many finders with f >= 2 there are across the plane's lines. */
-unsigned mask_count_scaled(const struct qr_plane *plane, unsigned width);
+/* How many finders with f >= 2 there are across `width` lines, which are a word long. */
+unsigned mask_count_scaled(const uint64_t *lines, unsigned width);
 
 /* A side of the symbol as it is with one mask: its rows or, transposed, its columns. */
 void mask_draw_rows(struct qr_plane *ret, const struct qr_unmasked *s, unsigned mask);

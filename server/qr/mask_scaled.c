@@ -62,19 +62,17 @@ static uint64_t long_runs(const uint64_t *line)
 	return line[0] & line[1] & line[2] & line[3] & line[4] & line[5] & ~line[-1] & ~line[-2];
 }
 
-unsigned mask_count_scaled(const struct qr_plane *plane, unsigned width)
+unsigned mask_count_scaled(const uint64_t *lines, unsigned width)
 {
-	uint64_t column[LIGHT_BEFORE + QR_MAX_WIDTH + LONGEST] = {0};
-	uint64_t *line = column + LIGHT_BEFORE;
+	uint64_t with_light[LIGHT_BEFORE + QR_MAX_WIDTH + LONGEST];
+	uint64_t *line = with_light + LIGHT_BEFORE;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < qr_words(width); i++) {
-		memcpy(line, plane->word[i], width * sizeof(line[0]));
-		for (unsigned y = 0; y < width; y++) {
-			for (uint64_t at = long_runs(line + y); at; at &= at - 1)
-				n += is_finder(
-					line, (unsigned)__builtin_ctzll(at), (int)y, (int)width);
-		}
-	}
+	memset(with_light, 0, LIGHT_BEFORE * sizeof(line[0]));
+	memcpy(line, lines, width * sizeof(line[0]));
+	memset(line + width, 0, LONGEST * sizeof(line[0]));
+	for (unsigned y = 0; y < width; y++)
+		for (uint64_t at = long_runs(line + y); at; at &= at - 1)
+			n += is_finder(line, (unsigned)__builtin_ctzll(at), (int)y, (int)width);
 	return n;
 }

@@ -186,8 +186,9 @@ static void assert_counts(
 {
 	struct mask_counts counts = {0};
 	struct mask_view rows, columns;
+	struct mask_formats formats;
 
-	mask_views(&rows, &columns, s, narrow);
+	mask_views(&rows, &columns, &formats, s, narrow);
 	count(&counts, &rows, true);
 	count(&counts, &columns, false);
 	for (unsigned mask = 0; mask < QR_MASKS; mask++) {
@@ -201,17 +202,28 @@ static void assert_counts(
 static unsigned scaled_of(const struct qr_unmasked *s, unsigned mask)
 {
 	struct qr_plane rows, columns;
-	unsigned width = qr_width(s->version);
+	unsigned width = qr_width(s->version), n = 0;
 
 	mask_draw_rows(&rows, s, mask);
 	mask_draw_columns(&columns, s, mask);
-	return mask_count_scaled(&rows, width) + mask_count_scaled(&columns, width);
+	for (unsigned i = 0; i < qr_words(width); i++)
+		n += mask_count_scaled(rows.word[i], width) +
+		     mask_count_scaled(columns.word[i], width);
+	return n;
+}
+
+static void assert_same_rows(const struct qr_symbol *a, const struct qr_symbol *b)
+{
+	assert_int_equal(a->version, b->version);
+	assert_int_equal(a->width, b->width);
+	assert_memory_equal(a->row, b->row, a->width * sizeof(a->row[0]));
 }
 
 /* Returns how many scaled finders the masks had together. */
 static unsigned check(const struct qr_unmasked *s)
 {
 	struct points expected[QR_MASKS];
+	struct qr_symbol chosen, applied;
 	unsigned best = 0, scaled = 0;
 	int width = (int)qr_width(s->version);
 
@@ -232,7 +244,9 @@ static unsigned check(const struct qr_unmasked *s)
 			assert_counts(mask_count_avx2, s, narrow, expected);
 #endif
 	}
-	assert_int_equal(qr_mask_choose(s), best);
+	assert_int_equal(qr_mask(&chosen, s), best);
+	qr_mask_apply(&applied, s, best);
+	assert_same_rows(&chosen, &applied);
 	return scaled;
 }
 
