@@ -100,7 +100,7 @@ static uint64_t modules(const uint64_t *row, unsigned x)
 /* A number for each row among those that are in reach. */
 static unsigned place_row(const struct png_search *search, unsigned y)
 {
-	return y & ((PNG_PLACES >> search->place_bits) - 1);
+	return y & (((unsigned)PNG_PLACES >> search->place_bits) - 1);
 }
 
 static int promise(const struct png_search *search, unsigned node)

@@ -17,7 +17,7 @@
 #define PNG_MAX_MODULES (PNG_PAD + QR_MAX_WIDTH + 64 + 1)
 #define PNG_KEYS 4096
 #define PNG_KEY_KINDS 2
-#define PNG_PLACES 65536
+#define PNG_PLACES 65536U
 
 struct png_node {
 	uint16_t byte;	 /* of the row, whose filter byte is 0 */

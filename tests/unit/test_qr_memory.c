@@ -89,7 +89,7 @@ static bool malloc_is_ours(void)
 
 struct work {
 	const char *text;
-	bool eci;
+	struct qr_options options;
 	struct qr_symbol symbol;
 	struct qr_picture picture;
 	struct buffer out;
@@ -97,7 +97,7 @@ struct work {
 
 static int do_encode(struct work *w)
 {
-	return qr_encode(&w->symbol, w->text, strlen(w->text), &(struct qr_options){.level = QR_LEVEL_M, .eci = w->eci});
+	return qr_encode(&w->symbol, w->text, strlen(w->text), &w->options);
 }
 
 static int do_png(struct work *w)
@@ -152,33 +152,75 @@ static void check(struct work *w, int (*step)(struct work *w))
 	assert_true(n > allocated);
 }
 
-static void prepare(struct work *w, uint8_t alpha)
+static void prepare(struct work *w, unsigned scale, uint8_t alpha)
 {
 	assert_int_equal(do_encode(w), 0);
-	assert_int_equal(qr_picture_layout(&w->picture, w->symbol.width, 4, 5, 0), 0);
+	assert_int_equal(qr_picture_layout(&w->picture, w->symbol.width, 4, scale, 0), 0);
 	w->picture.dark = (struct qr_color){0, 0, 0, alpha};
 	w->picture.light = (struct qr_color){255, 255, 255, 255};
 }
 
-static void test_encode(void **state)
+static void test_libqrencode(void **state)
 {
-	struct work w = {.text = "https://example.org/0123456789/QUERN"};
+	struct work w = {.text = "https://example.org/0123456789/QUERN",
+		.options = {.level = QR_LEVEL_M, .engine = QR_ENGINE_LIBQRENCODE}};
 
 	(void)state;
 	check(&w, do_encode);
-	w = (struct work){.text = "caf\xc3\xa9 0123456789012", .eci = true};
+	w.text = "caf\xc3\xa9 0123456789012";
+	w.options.eci = true;
 	check(&w, do_encode);
 }
+
+/* The scales that are written in different ways: by zlib, from pairs, by a search. */
+static const unsigned scales[] = {1, 4, 5};
 
 static void test_png(void **state)
 {
 	struct work w = {.text = "https://example.org/"};
 
 	(void)state;
-	prepare(&w, 255);
-	check(&w, do_png);
-	prepare(&w, 99);
-	check(&w, do_png);
+	for (unsigned i = 0; i < 3; i++) {
+		prepare(&w, scales[i], 255);
+		check(&w, do_png);
+		prepare(&w, scales[i], 99);
+		check(&w, do_png);
+	}
+}
+
+static int do_libpng(struct work *w)
+{
+	return qr_libpng_write(&w->symbol, &w->picture, &w->out);
+}
+
+static void test_libpng(void **state)
+{
+	struct work w = {.text = "https://example.org/"};
+
+	(void)state;
+	prepare(&w, 5, 99);
+	check(&w, do_libpng);
+}
+
+/* Where there is room, neither symbols nor pictures take any memory; but zlib does, at scale 1. */
+static void test_nothing_is_allocated(void **state)
+{
+	struct work w = {.text = "https://example.org/0123456789/QUERN"};
+
+	(void)state;
+	if (!malloc_is_ours())
+		skip();
+	buffer_init(&w.out);
+	assert_non_null(buffer_reserve(&w.out, 1 << 16));
+	allocated = 0;
+	assert_int_equal(do_encode(&w), 0);
+	for (unsigned i = 1; i < 3; i++) {
+		prepare(&w, scales[i], 255);
+		assert_int_equal(do_png(&w), 0);
+	}
+	assert_int_equal(do_base64(&w), 0);
+	assert_int_equal(allocated, 0);
+	buffer_done(&w.out);
 }
 
 static void test_svg(void **state)
@@ -186,7 +228,7 @@ static void test_svg(void **state)
 	struct work w = {.text = "https://example.org/"};
 
 	(void)state;
-	prepare(&w, 99);
+	prepare(&w, 5, 99);
 	check(&w, do_svg);
 }
 
@@ -195,7 +237,7 @@ static void test_text(void **state)
 	struct work w = {.text = "https://example.org/"};
 
 	(void)state;
-	prepare(&w, 255);
+	prepare(&w, 5, 255);
 	check(&w, do_text);
 }
 
@@ -210,8 +252,10 @@ static void test_base64(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_libqrencode),
 		cmocka_unit_test(test_png),
+		cmocka_unit_test(test_libpng),
+		cmocka_unit_test(test_nothing_is_allocated),
 		cmocka_unit_test(test_svg),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_base64),

@@ -1,9 +1,13 @@
-/* The geometry of pictures, and PNGs read back by libpng. */
+/*
+ * The geometry of pictures; PNGs read back by libpng, and their size against what libpng makes of
+ * the same rows by itself. QUERN_TEST_PICTURES says how many pictures that shall be.
+ */
 #include "server/qr/picture.h"
 
 #include "tests/unit/qr_helpers.h"
 
 #include <errno.h>
+#include <zlib.h>
 
 /* Where things are in a PNG: after the signature comes IHDR. */
 #define DEPTH_AT 24
@@ -208,6 +212,257 @@ static void test_large_pictures(void **state)
 	check(&s, 4, 8, 0, black, white);
 }
 
+/* All scales and margins that are in common use. */
+static void test_common_pictures(void **state)
+{
+	static const unsigned versions[] = {1, 2, 5, 7, 3, 10, 1, 6};
+	struct qr_symbol s[8];
+	uint64_t seed = 11;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		random_symbol(&seed, &s[i], versions[i]);
+	for (unsigned scale = 1; scale <= 16; scale++) {
+		for (unsigned margin = 0; margin <= 8; margin++) {
+			const struct qr_symbol *symbol = &s[(scale * 3 + margin) % 8];
+
+			check(symbol, margin, scale, 0, black, white);
+			check(symbol, margin, scale, 0, white, black);
+			check(symbol, margin, scale, 0, red, white);
+		}
+	}
+}
+
+/* Rows, or parts of them, that are as the ones above: what is copied is longer than elsewhere. */
+static void test_dull_symbols(void **state)
+{
+	struct qr_symbol s = {.version = 1, .width = 21};
+
+	(void)state;
+	for (unsigned kind = 0; kind < 6; kind++) {
+		for (unsigned y = 0; y < 21; y++)
+			s.row[y][0] = (kind == 0	  ? 0
+					      : kind == 1 ? UINT64_MAX
+					      : kind == 2 ? 0x5555555555555555
+					      : kind == 3 ? UINT64_MAX << y
+					      : kind == 4 ? UINT64_MAX >> (63 - y)
+							  : (uint64_t)(y == 20) << 20) &
+				      ((1 << 21) - 1);
+		for (unsigned scale = 1; scale <= QR_MAX_SCALE; scale++) {
+			check(&s, kind, scale, 0, black, white);
+			check(&s, scale % 9, scale, 0, red, white);
+		}
+	}
+}
+
+static uint32_t read_u32(const void *from)
+{
+	const uint8_t *b = from;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* The chunk at *at, which has to be of the type, with the right CRC; *at goes on behind it. */
+static const char *expect_chunk(
+	const struct buffer *png, size_t *at, const char *type, uint32_t *ret_len)
+{
+	const char *chunk = png->data + *at;
+	uint32_t len;
+
+	assert_true(png->len - *at >= 12);
+	len = read_u32(chunk);
+	assert_true(png->len - *at - 12 >= len);
+	assert_memory_equal(chunk + 4, type, 4);
+	assert_int_equal(read_u32(chunk + 8 + len), crc32(0, (const Bytef *)chunk + 4, len + 4));
+	*at += 12 + len;
+	*ret_len = len;
+	return chunk + 8;
+}
+
+/* The data of the one chunk of image data, and what is around it. */
+static const char *expect_data(
+	const struct buffer *png, const struct qr_picture *p, bool palette, uint32_t *ret_len)
+{
+	size_t at = 8;
+	uint32_t len;
+	const char *data;
+
+	assert_memory_equal(png->data, "\x89PNG\r\n\x1a\n", 8);
+	data = expect_chunk(png, &at, "IHDR", &len);
+	assert_int_equal(len, 13);
+	assert_int_equal(read_u32(data), p->width);
+	assert_int_equal(read_u32(data + 4), p->width);
+	assert_memory_equal(data + 8, palette ? "\1\3\0\0\0" : "\1\0\0\0\0", 5);
+	if (palette) {
+		(void)expect_chunk(png, &at, "PLTE", &len);
+		assert_int_equal(len, 6);
+	}
+	if (palette && (p->dark.alpha < 255 || p->light.alpha < 255)) {
+		(void)expect_chunk(png, &at, "tRNS", &len);
+		assert_int_equal(len, p->dark.alpha < 255 ? 2 : 1);
+	}
+	data = expect_chunk(png, &at, "IDAT", ret_len);
+	(void)expect_chunk(png, &at, "IEND", &len);
+	assert_int_equal(len, 0);
+	assert_int_equal(at, png->len);
+	return data;
+}
+
+static void test_chunks(void **state)
+{
+	const struct qr_color lights[] = {white, black, red, glass};
+	struct qr_picture p;
+	struct qr_symbol s;
+	struct buffer out;
+	uint64_t seed = 12;
+	uint32_t len;
+
+	(void)state;
+	random_symbol(&seed, &s, 1);
+	for (unsigned scale = 1; scale <= 8; scale++) {
+		for (unsigned i = 0; i < 4; i++) {
+			assert_int_equal(qr_picture_layout(&p, s.width, 4, scale, 0), 0);
+			p.light = lights[i];
+			p.dark = i == 1 ? white : black;
+			buffer_init(&out);
+			assert_int_equal(qr_png_write(&s, &p, &out), 0);
+			(void)expect_data(&out, &p, i > 1, &len);
+			buffer_done(&out);
+		}
+	}
+}
+
+/* The same picture by libpng left alone, and its rows, each with a filter byte. */
+struct reference {
+	struct buffer png, rows;
+};
+
+static void on_write(png_structp png, png_bytep data, size_t n)
+{
+	buffer_append(png_get_io_ptr(png), data, n);
+}
+
+static void on_flush(png_structp png)
+{
+	(void)png;
+}
+
+static void put_colors(png_structp png, png_infop info, const struct qr_picture *p)
+{
+	const png_color colors[2] = {{p->light.red, p->light.green, p->light.blue},
+		{p->dark.red, p->dark.green, p->dark.blue}};
+	const png_byte alphas[2] = {p->light.alpha, p->dark.alpha};
+
+	png_set_PLTE(png, info, colors, 2);
+	if (alphas[1] < 255)
+		png_set_tRNS(png, info, alphas, 2, NULL);
+	else if (alphas[0] < 255)
+		png_set_tRNS(png, info, alphas, 1, NULL);
+}
+
+static void write_reference(
+	struct reference *r, const struct qr_symbol *s, const struct qr_picture *p, bool palette)
+{
+	bool light = !palette && p->light.red == 255;
+	uint8_t row[1 + QR_MAX_PIXELS / 8];
+	size_t row_bytes = 1 + (p->width + 7) / 8;
+	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+	png_infop info = png_create_info_struct(png);
+
+	assert_non_null(info);
+	png_set_write_fn(png, &r->png, on_write, on_flush);
+	png_set_IHDR(png, info, p->width, p->width, 1,
+		palette ? PNG_COLOR_TYPE_PALETTE : PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+		PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+	if (palette)
+		put_colors(png, info, p);
+	png_write_info(png, info);
+	for (unsigned y = 0; y < p->width; y++) {
+		row[0] = 0;
+		memset(row + 1, light ? 0xff : 0, row_bytes - 1);
+		for (unsigned x = 0; x < p->width; x++)
+			if (expected_color(s, p, x, y) == &p->dark)
+				row[1 + x / 8] ^= (uint8_t)(0x80 >> x % 8);
+		png_write_row(png, row + 1);
+		buffer_append(&r->rows, row, row_bytes);
+	}
+	png_write_end(png, NULL);
+	png_destroy_write_struct(&png, &info);
+	assert_false(r->png.failed || r->rows.failed);
+}
+
+/* The stream, whose checksum zlib checks, holds the rows and nothing else. */
+static void assert_rows(const char *data, uint32_t len, const struct buffer *rows)
+{
+	uLongf size = rows->len + 1;
+	uint8_t *unpacked = malloc(size);
+
+	assert_non_null(unpacked);
+	assert_int_equal(uncompress(unpacked, &size, (const Bytef *)data, len), Z_OK);
+	assert_int_equal(size, rows->len);
+	assert_memory_equal(unpacked, rows->data, size);
+	free(unpacked);
+}
+
+static void assert_not_larger(const struct qr_symbol *s, const struct qr_picture *p, bool palette)
+{
+	struct reference r = {0};
+	struct buffer out;
+	const char *data;
+	uint32_t len;
+
+	buffer_init(&out);
+	write_reference(&r, s, p, palette);
+	assert_int_equal(qr_png_write(s, p, &out), 0);
+	data = expect_data(&out, p, palette, &len);
+	assert_rows(data, len, &r.rows);
+	if (out.len > r.png.len)
+		fail_msg("version %u, scale %u, margin %u, width %u, offset %u: %zu bytes, libpng "
+			 "%zu",
+			s->version, p->scale, p->margin, p->width, p->offset, out.len, r.png.len);
+	buffer_done(&out);
+	buffer_done(&r.png);
+	buffer_done(&r.rows);
+}
+
+static void random_texts_symbol(uint64_t *seed, struct qr_symbol *ret)
+{
+	uint8_t text[2953];
+	struct qr_options options = {.level = (enum qr_level)random_below(seed, 4)};
+	size_t len = 1 + random_below(seed, 1 + random_below(seed, 2400));
+
+	random_text(seed, text, len);
+	while (qr_encode(ret, text, len, &options) == -E2BIG)
+		len = len * 3 / 4;
+}
+
+/* Scales 1 to 16 and margins 0 to 8, and now and then a size; black on white, and others. */
+static void test_never_larger_than_libpng(void **state)
+{
+	const char *wanted = getenv("QUERN_TEST_PICTURES");
+	unsigned long n = wanted ? strtoul(wanted, NULL, 10) : 400;
+	uint64_t seed = 13;
+
+	(void)state;
+	assert_true(n > 0);
+	for (unsigned long i = 0; i < n; i++) {
+		unsigned scale = 1 + (unsigned)random_below(&seed, 16);
+		unsigned margin = (unsigned)random_below(&seed, 9), size = 0;
+		struct qr_picture p;
+		struct qr_symbol s;
+
+		random_texts_symbol(&seed, &s);
+		if (i % 8 == 7) {
+			size = s.width + 2 * margin;
+			size += (unsigned)random_below(&seed, 1 + (QR_MAX_PIXELS - size) / 4);
+		}
+		assert_int_equal(qr_picture_layout(&p, s.width, margin, scale, size), 0);
+		p.dark = i % 3 == 0 ? black : i % 3 == 1 ? white : red;
+		p.light = i % 3 == 0 ? white : i % 3 == 1 ? black : white;
+		assert_not_larger(&s, &p, i % 3 == 2);
+	}
+}
+
 static void test_what_was_there_stays(void **state)
 {
 	struct qr_picture p;
@@ -243,6 +498,10 @@ int main(void)
 		cmocka_unit_test(test_scales_and_margins),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_large_pictures),
+		cmocka_unit_test(test_common_pictures),
+		cmocka_unit_test(test_dull_symbols),
+		cmocka_unit_test(test_chunks),
+		cmocka_unit_test(test_never_larger_than_libpng),
 		cmocka_unit_test(test_what_was_there_stays),
 	};
 
