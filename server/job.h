@@ -1,6 +1,6 @@
 /*
- * The job queue of a worker: requests that wait for their turn, first come first served. One job is
- * run per turn of the loop, so that its answer is on the wire before the next one begins.
+ * The job queue of a worker: requests that wait for their turn, first come first served. Jobs are
+ * run one by one, and each one's answer is on the wire before the next one begins.
  */
 #ifndef QUERN_SERVER_JOB_H
 #define QUERN_SERVER_JOB_H

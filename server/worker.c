@@ -181,13 +181,14 @@ static bool is_all_told(const struct worker *w)
  * Whether the client has left, which costs a system call to find out. A connection is watched all the time, and one
  * whose client has left is closed when the turn's input is read; so its socket is asked only where the poll may not
  * have told: nothing is read from it, there was more to tell than fits, or its request was read in this very turn and
- * may have lain there for long; then the end can be right behind it.
+ * may have lain there for long; then the end can be right behind it. A connection that has just been accepted is always
+ * asked, as nobody knows how long it waited for that.
  */
 static bool is_gone(const struct worker *w, const struct http_conn *c)
 {
-	bool fresh = c->turn == w->server.turn;
+	bool fresh = c->turn == w->server.turn, is_new = c->first_turn == w->server.turn;
 
-	if (c->reading && is_all_told(w) && !(fresh && w->unread_us > STAYS_US))
+	if (c->reading && is_all_told(w) && !is_new && !(fresh && w->unread_us > STAYS_US))
 		return false;
 	return http_conn_is_gone(c);
 }

@@ -1,6 +1,6 @@
 /*
  * All that one worker does after fork, in order: its loop, its jobs, its drain. It owns the loop,
- * because only so can it run one job per turn (docs/design.md).
+ * because only so can it answer one job before it begins the next (docs/design.md).
  */
 #ifndef QUERN_SERVER_WORKER_H
 #define QUERN_SERVER_WORKER_H

@@ -385,6 +385,7 @@ struct http_conn *http_conn_new(struct http_server *s, int fd)
 	}
 	c->server = s;
 	c->fd = fd;
+	c->first_turn = s->turn;
 	buffer_init(&c->in);
 	buffer_init(&c->out);
 	(void)event_assign(&c->read_event, s->base, fd, EV_READ | EV_PERSIST, on_readable, c);

@@ -15,8 +15,8 @@ static char *put_group(char *to, uint32_t bits)
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define BLOCK 12       /* bytes that become 16 characters at once */
-#define BLOCK_READS 13 /* how many of them are looked at */
+#define BLOCK ((size_t)12) /* bytes that become 16 characters at once */
+#define BLOCK_READS 13	   /* how many of them are looked at */
 
 typedef uint32_t words __attribute__((vector_size(16)));
 typedef int8_t chars __attribute__((vector_size(16)));

@@ -113,9 +113,11 @@ void deflate_plan(struct deflate_block *b, unsigned max_len)
 
 void deflate_take(struct deflate_block *b)
 {
-	/* Many zeros occur most often. A complete code without the lengths 13, 14 and 15. */
+	/* Many zeros occur most often. A complete code without the lengths 13, 14 and 15, and its canonical bits. */
 	static const uint8_t len[LENGTH_CODES] = {3, 4, 3, 4, 4, 4, 6, 5, 5, 6, 7, 7, 7, 0, 0,
 		0, [REPEAT] = 7, [ZEROS] = 3, [MANY_ZEROS] = 2};
+	static const uint8_t bits[LENGTH_CODES] = {2, 5, 6, 13, 3, 11, 15, 7, 23, 47, 31, 95, 63, 0,
+		0, 0, [REPEAT] = 127, [ZEROS] = 1, [MANY_ZEROS] = 0};
 	struct deflate_head *h = &b->head;
 
 	huffman_assign(&b->literals);
@@ -126,9 +128,9 @@ void deflate_take(struct deflate_block *b)
 	h->code.n = 0;
 	for (unsigned i = 0; i < LENGTH_CODES; i++) {
 		h->code.len[i] = len[i];
+		h->code.bits[i] = bits[i];
 		huffman_add(&h->code, i, len[i]);
 	}
-	huffman_assign(&h->code);
 	h->n_lengths = LENGTH_CODES - 1; /* all but 15 */
 }
 

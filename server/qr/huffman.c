@@ -119,7 +119,7 @@ void huffman_assign(struct huffman *h)
 void huffman_build(struct huffman *h, unsigned max_len)
 {
 	uint64_t key[HUFFMAN_SYMBOLS], depth[HUFFMAN_SYMBOLS];
-	unsigned of_len[MAX_LEN + 1] = {0}, rarest = 0;
+	unsigned of_len[MAX_LEN + 1] = {0};
 
 	if (h->n <= 2) {
 		for (unsigned i = 0; i < h->n; i++) {
@@ -135,8 +135,10 @@ void huffman_build(struct huffman *h, unsigned max_len)
 		depth[i] = key[i] >> 16;
 	find_depths(depth, h->n);
 	limit_lengths(of_len, depth, h->n, max_len);
-	for (unsigned len = max_len; len > 0; len--)
-		for (; of_len[len] > 0; of_len[len]--)
-			h->len[key[rarest++] & 0xffff] = (uint8_t)len;
+	for (unsigned i = 0, len = max_len; i < h->n; i++, of_len[len]--) {
+		while (of_len[len] == 0)
+			len--;
+		h->len[key[i] & 0xffff] = (uint8_t)len;
+	}
 	huffman_assign(h);
 }

@@ -75,7 +75,7 @@ static unsigned stretch(uint64_t first, uint64_t second, unsigned *top)
 {
 	unsigned above = (unsigned)__builtin_clzll(first | second);
 	uint64_t a = first << above, b = second << above;
-	uint64_t unlike = (a ^ (uint64_t)((int64_t)a >> 63)) | (b ^ (uint64_t)((int64_t)b >> 63));
+	uint64_t unlike = (a ^ (0 - (a >> 63))) | (b ^ (0 - (b >> 63)));
 	unsigned rows = unlike ? (unsigned)__builtin_clzll(unlike) : 64;
 
 	*top = 63 - above;

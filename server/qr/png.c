@@ -9,6 +9,11 @@
 #define GRAY 0
 #define PALETTE 3
 
+/* Beyond it a small symbol's margins, for which png_pairs() has no codes of their own, are all that
+ * counts. */
+#define PAIRS_OFFSET 128
+#define SMALL_SYMBOL 41
+
 /* Chunks (PNG, 5.3): length of the data, type, data, CRC of both. */
 #define CHUNK_EXTRA 12
 #define HEAD_BYTES (8 + CHUNK_EXTRA + 13)
@@ -79,7 +84,8 @@ static int put_data(
 	struct png_shape shape;
 
 	png_shape_init(&shape, s, p, light);
-	if (p->scale == 4 && p->offset % 4 == 0)
+	if (p->scale == 4 && p->offset % 4 == 0 &&
+		(p->offset <= PAIRS_OFFSET || s->width > SMALL_SYMBOL))
 		return png_pairs(&shape, out);
 	return p->scale == 1 ? png_bytes(&shape, out) : png_matches(&shape, out);
 }

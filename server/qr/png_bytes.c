@@ -18,6 +18,33 @@
 /* What zlib wants between the farthest match and the end of its window. */
 #define LOOKAHEAD 262
 
+/* zlib's memory: window, chains and tables of 2^17 bytes each and less (zconf.h), and 6 KB of state. */
+#define ARENA_BYTES ((2U << 17) + (16U << 10))
+
+struct arena {
+	size_t used;
+	_Alignas(16) uint8_t bytes[ARENA_BYTES];
+};
+
+static voidpf arena_get(voidpf opaque, uInt n, uInt size)
+{
+	struct arena *a = opaque;
+	size_t bytes = ((size_t)n * size + 15) / 16 * 16;
+	uint8_t *at = a->bytes + a->used;
+
+	if (bytes > sizeof(a->bytes) - a->used)
+		return Z_NULL;
+	a->used += bytes;
+	return at;
+}
+
+/* All of it goes with the arena. */
+static void arena_put(voidpf opaque, voidpf at)
+{
+	(void)opaque;
+	(void)at;
+}
+
 static size_t draw_all(const struct png_shape *shape, uint8_t *data)
 {
 	uint8_t *to = data;
@@ -45,9 +72,15 @@ int png_bytes(const struct png_shape *shape, struct buffer *out)
 {
 	uint8_t data[MAX_DATA], *room;
 	size_t n = draw_all(shape, data);
-	z_stream z = {.next_in = data, .avail_in = (uInt)n};
+	struct arena arena;
+	z_stream z = {.next_in = data,
+		.avail_in = (uInt)n,
+		.zalloc = arena_get,
+		.zfree = arena_put,
+		.opaque = &arena};
 	int error = -ENOMEM;
 
+	arena.used = 0;
 	if (deflateInit2(&z, LEVEL, Z_DEFLATED, window_bits(n), MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
 	z.avail_out = (uInt)deflateBound(&z, (uLong)n);

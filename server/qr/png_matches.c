@@ -68,18 +68,28 @@ static void put_zeros(struct matches *m, unsigned at)
 	}
 }
 
-/* How many of the pending bytes, which end before byte `at`, had better be literals. */
-static unsigned choose_literals(const struct matches *m, const struct pixels *pixels, unsigned at)
+/*
+ * What those of the pending bytes cost that no longest match takes, if `pending` end before byte
+ * `at`; and how many of them had better be literals.
+ */
+static uint32_t cost_of_rest(const struct matches *m, const struct pixels *pixels, unsigned at,
+	unsigned pending, unsigned *ret_literals)
 {
 	const struct png_costs *costs = &m->search.costs;
-	unsigned rest = m->pending % DEFLATE_LONGEST, cost = 0;
+	unsigned rest = pending % DEFLATE_LONGEST;
+	uint32_t literals = 0, copy = UINT32_MAX;
 
-	if (rest < 3 || rest > SHORT_COPY)
-		return rest < 3 ? rest : 0;
+	if (rest >= 3)
+		copy = costs->length[rest] + png_cost_distance(costs, m->shape->row_bytes);
+	*ret_literals = 0;
+	if (rest > SHORT_COPY)
+		return copy;
 	for (unsigned back = rest; back > 0; back--)
-		cost += costs->literal[byte_before(pixels, at, back)];
-	return cost < costs->length[rest] + png_cost_distance(costs, m->shape->row_bytes) ? rest
-											  : 0;
+		literals += costs->literal[byte_before(pixels, at, back)];
+	if (copy <= literals)
+		return copy;
+	*ret_literals = rest;
+	return literals;
 }
 
 /* Puts the pending bytes, which end before byte `at` of the row. */
@@ -90,7 +100,7 @@ static void put_pending(struct matches *m, const struct pixels *pixels, unsigned
 
 	if (s->light == 0 && s->row_bytes - s->end + s->first > DEFLATE_LONGEST)
 		put_zeros(m, (s->row_bytes + at - m->pending % s->row_bytes) % s->row_bytes);
-	literals = choose_literals(m, pixels, at);
+	(void)cost_of_rest(m, pixels, at, m->pending, &literals);
 	png_add_copy(&m->steps, m->pending - literals, s->row_bytes);
 	for (; literals > 0; literals--)
 		png_add_literal(&m->steps, byte_before(pixels, at, literals));
@@ -111,16 +121,16 @@ static void put_arrival(
 			png_add_literal(&m->steps, row[at]);
 }
 
-/* The steps that lead to a node, from the first one that costs anything on. */
+/* The steps that lead to a node, and before them the pending bytes up to where they start. */
 static void put_path(struct matches *m, unsigned node, const struct pixels *pixels)
 {
 	const struct png_arrival *arrival = m->search.arrival;
 	uint16_t path[PNG_MAX_NODES];
 	unsigned n = 0;
 
-	for (; arrival[node].cost > 0; node = arrival[node].from)
+	for (; arrival[node].from != node; node = arrival[node].from)
 		path[n++] = (uint16_t)node;
-	m->pending += m->search.node[node].byte - m->shape->first;
+	m->pending = m->pending + m->search.node[node].byte - m->shape->first;
 	put_pending(m, pixels, m->search.node[node].byte);
 	for (; n > 0; n--) {
 		node = path[n - 1];
@@ -128,21 +138,32 @@ static void put_path(struct matches *m, unsigned node, const struct pixels *pixe
 	}
 }
 
-/* The nodes up to which, and from which on, the row is as the one above; they differ somewhere. */
-static void find_same(
-	const struct matches *m, const struct pixels *pixels, unsigned *lead, unsigned *tail)
+/* Nodes up to which the row is as the one above are entered by a longer copy of that. */
+static void enter(struct matches *m, const struct pixels *pixels)
 {
 	const struct png_search *search = &m->search;
-	unsigned first = m->shape->first, end = m->shape->end;
+	unsigned same = m->shape->first, literals;
 
-	while (pixels->row[first] == pixels->above[first])
-		first++;
+	while (pixels->row[same] == pixels->above[same])
+		same++;
+	for (unsigned i = 0; i + 1 < search->n_nodes && search->node[i].byte <= same; i++) {
+		unsigned at = search->node[i].byte;
+
+		png_search_enter(&m->search, i,
+			cost_of_rest(m, pixels, at, m->pending + at - m->shape->first, &literals));
+	}
+}
+
+/* The node from which on the row is as the one above. */
+static unsigned find_tail(const struct matches *m, const struct pixels *pixels)
+{
+	unsigned end = m->shape->end, tail = m->search.n_nodes - 1;
+
 	while (pixels->row[end - 1] == pixels->above[end - 1])
 		end--;
-	while (*lead + 1 < search->n_nodes && search->node[*lead + 1].byte <= first)
-		++*lead;
-	while (search->node[*tail - 1].byte >= end)
-		--*tail;
+	while (m->search.node[tail - 1].byte >= end)
+		tail--;
+	return tail;
 }
 
 /* Of the nodes from which on nothing has to be paid, the last of the cheapest. */
@@ -161,16 +182,21 @@ static void pack_row(struct matches *m, unsigned y, const struct pixels *pixels)
 {
 	const struct png_shape *s = m->shape;
 	bool joined = y > 0 || s->above > 0; /* there is a row above */
-	unsigned lead = 0, tail = m->search.n_nodes - 1;
+	unsigned tail = m->search.n_nodes - 1;
 
 	if (joined && memcmp(pixels->row, pixels->above, s->row_bytes) == 0) {
 		m->pending += s->row_bytes * s->scale;
 		return;
 	}
+	png_search_start(&m->search);
+	/* What precedes the first row is already put. */
+	if (y == 0)
+		png_search_enter(&m->search, m->search.first, 0);
+	else
+		enter(m, pixels);
+	png_search_row(&m->search, y, pixels->row);
 	if (joined)
-		find_same(m, pixels, &lead, &tail);
-	png_search_row(&m->search, y, pixels->row, lead);
-	tail = cheapest(&m->search, tail);
+		tail = cheapest(&m->search, find_tail(m, pixels));
 	put_path(m, tail, pixels);
 	if (joined)
 		m->pending = s->row_bytes - m->search.node[tail].byte;
@@ -182,7 +208,7 @@ static void pack_row(struct matches *m, unsigned y, const struct pixels *pixels)
 /* Costs change quickly at first. */
 static bool is_time_to_guess(unsigned y)
 {
-	return y == 0 || y == 3 || y == 8 || y % 16 == 15;
+	return y == 0 || y == 3 || y == 8 || y == 15 || y % 32 == 31;
 }
 
 static void add_checksum(struct png_adler *adler, const struct png_shape *s, const uint8_t *row)

@@ -82,6 +82,7 @@ static unsigned room_above(unsigned n)
  */
 static void plan_copies(struct pairs *p)
 {
+	/* cppcheck-suppress ctuuninitvar -- shape is set, and the rest is what is set here */
 	const struct png_shape *s = p->shape;
 	const struct qr_symbol *symbol = s->symbol;
 	unsigned rows = s->rows, at = (p->strings - 1) * 2 * PAIRS;

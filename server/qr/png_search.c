@@ -4,7 +4,6 @@
 
 #define NOWHERE 0xffff
 #define UNREACHED UINT32_MAX
-#define TRIES 4 /* places looked at for each kind of key */
 
 /* The first pixel of a module that is not in the padding. */
 static unsigned first_pixel(const struct png_shape *s, unsigned module)
@@ -29,14 +28,15 @@ static void add_node(struct png_search *search, unsigned byte, unsigned module, 
 static void make_nodes(struct png_search *search)
 {
 	const struct png_shape *s = search->shape;
-	unsigned n = 0;
+	unsigned n = 0, first = s->first > 2 ? s->first - 2 : 1;
 
 	search->n_nodes = 0;
-	for (unsigned byte = s->first; byte <= s->end; byte++) {
+	search->first = s->first - first;
+	for (unsigned byte = first; byte <= s->end; byte++) {
 		unsigned pixel = 8 * (byte - 1) + PNG_PAD * s->scale - s->offset;
 		unsigned phase = pixel % s->scale;
 
-		if (byte == s->first || byte == s->end || phase < 8 || phase + 8 > s->scale)
+		if (byte <= s->first || byte == s->end || phase < 8 || phase + 8 > s->scale)
 			add_node(search, byte, pixel / s->scale, phase);
 	}
 	for (unsigned module = 0; module < PNG_MAX_MODULES; module++) {
@@ -63,16 +63,31 @@ static void make_rows(struct png_search *search)
 
 /*
  * What a module further on is worth when two nodes are compared, of which only the better one is
- * followed. The more, the fewer nodes are followed, and the larger is the result. By measurement:
- * as much as leaves every picture smaller than libpng's, the scales 16 and 24 being the closest.
+ * followed: the more, the fewer nodes are followed, and the larger is the result. By measurement:
+ * as much as leaves pictures smaller than libpng's by default. The scales 16 and 24 are close.
  */
 static int worth_of(const struct png_shape *s)
 {
 	if (s->scale >= 16 && s->scale % 8 == 0 && s->offset % 8 == 0)
-		return s->rows < 80 ? 12 : 20;
+		return s->rows < 80 ? 0 : s->rows < 150 ? 10 : 20;
 	if (s->scale > 8 && s->rows >= 100)
 		return 32;
-	return s->scale > 4 && s->scale != 8 ? 24 : 20;
+	return s->scale > 4 && s->scale != 8 ? 30 : 20;
+}
+
+/*
+ * By few modules what is near is found, by more what is long. At small scales no fewer modules are as
+ * long as a copy has to be, and at scale 2 copies of anything but runs save less than their symbols
+ * cost. Where nodes are not passed over there is time to try more places.
+ */
+static void choose_keys(struct png_search *search)
+{
+	unsigned scale = search->shape->scale;
+
+	search->n_keys = scale > 4 ? 2 : scale > 2 ? 1 : 0;
+	search->key_mask[0] = scale > 4 ? 0xf : 0x3ff;
+	search->key_mask[1] = 0x7f;
+	search->tries = search->worth > 0 ? 4 : 10;
 }
 
 void png_search_init(struct png_search *search, const struct png_shape *shape)
@@ -87,6 +102,7 @@ void png_search_init(struct png_search *search, const struct png_shape *shape)
 	search->rows_back = DEFLATE_WINDOW / (shape->scale * shape->row_bytes) + 1;
 	search->longest = (uint64_t)1 << (longest < 63 ? longest : 63);
 	search->worth = worth_of(shape);
+	choose_keys(search);
 }
 
 /* 64 modules from x on. */
@@ -166,7 +182,8 @@ static unsigned try_run(struct png_search *search, unsigned i, uint64_t v, const
 		.from = (uint16_t)i,
 		.distance = 1};
 
-	if (end <= i)
+	/* Two bytes need no copy. */
+	if (end <= i || search->node[end].byte < at + 3)
 		return i;
 	if (pixels[at] == pixels[at - 1]) {
 		reach_all(search, i + 1, end, at, run);
@@ -192,7 +209,7 @@ static unsigned try_places(struct png_search *search, unsigned y, unsigned i, ui
 	const struct png_node *node = &search->node[i];
 	struct png_arrival copy = {.from = (uint16_t)i};
 
-	for (unsigned n = TRIES; n > 0 && place != NOWHERE; n--, place = earlier[place]) {
+	for (unsigned n = search->tries; n > 0 && place != NOWHERE; n--, place = earlier[place]) {
 		unsigned back = place_row(search, y - (place >> search->place_bits)), same,
 			 distance;
 		const struct png_node *there =
@@ -220,31 +237,29 @@ static unsigned try_places(struct png_search *search, unsigned y, unsigned i, ui
 	return reached;
 }
 
-/* By few modules what is near is found, by more what is long. */
-static void set_keys(const struct png_search *search, unsigned i, uint64_t v, unsigned *ret)
+static unsigned key_of(const struct png_search *search, unsigned i, uint64_t v, unsigned kind)
 {
-	unsigned mixed = search->node[i].phase * 0x9e5U;
+	unsigned key = (unsigned)(v & search->key_mask[kind]);
 
-	ret[0] = (((unsigned)v & 15) + mixed) % PNG_KEYS;
-	ret[1] = (((unsigned)v & (search->shape->scale > 4 ? 127 : 1023)) + mixed) % PNG_KEYS;
+	return (key + search->node[i].phase * 0x9e5U) % PNG_KEYS;
 }
 
 /* Goes on from a node, and makes it known as a place. */
 static void visit(struct png_search *search, unsigned y, unsigned i, const uint8_t *pixels)
 {
 	uint64_t v = modules(search->row[y], search->node[i].module);
-	unsigned place = place_row(search, y) << search->place_bits | i, key[PNG_KEY_KINDS];
+	unsigned place = place_row(search, y) << search->place_bits | i;
 	bool followed = is_followed(search, i);
 	unsigned reached = i;
 
-	set_keys(search, i, v, key);
 	if (followed) {
 		try_literals(search, i, pixels);
 		reached = try_run(search, i, v, pixels);
 		look_ahead(search, i, reached);
 	}
-	for (unsigned kind = 0; kind < PNG_KEY_KINDS; kind++) {
-		uint16_t *last = &search->last[kind][key[kind]], *earlier = search->earlier[kind];
+	for (unsigned kind = 0; kind < search->n_keys; kind++) {
+		uint16_t *last = &search->last[kind][key_of(search, i, v, kind)];
+		uint16_t *earlier = search->earlier[kind];
 
 		if (followed) {
 			reached = try_places(search, y, i, v, earlier, *last, reached);
@@ -255,10 +270,19 @@ static void visit(struct png_search *search, unsigned y, unsigned i, const uint8
 	}
 }
 
-void png_search_row(struct png_search *search, unsigned y, const uint8_t *pixels, unsigned lead)
+void png_search_start(struct png_search *search)
 {
 	for (unsigned i = 0; i < search->n_nodes; i++)
-		search->arrival[i] = (struct png_arrival){.cost = i <= lead ? 0 : UNREACHED};
+		search->arrival[i] = (struct png_arrival){.cost = UNREACHED};
+}
+
+void png_search_enter(struct png_search *search, unsigned node, uint32_t cost)
+{
+	search->arrival[node] = (struct png_arrival){.cost = cost, .from = (uint16_t)node};
+}
+
+void png_search_row(struct png_search *search, unsigned y, const uint8_t *pixels)
+{
 	search->best_node = 0;
 	for (unsigned i = 0; i + 1 < search->n_nodes; i++)
 		visit(search, y, i, pixels);

@@ -11,13 +11,13 @@
 
 #include "server/qr/png_costs.h"
 
-#define PNG_PAD 8 /* light modules before each row: a row's first byte may begin in them */
+#define PNG_PAD 16 /* light modules before each row: its first bytes may begin in them */
 #define PNG_ROW_WORDS (QR_ROW_WORDS + 1)
-#define PNG_MAX_NODES (2 * QR_MAX_WIDTH + 4)
+#define PNG_MAX_NODES (2 * QR_MAX_WIDTH + 6)
 #define PNG_MAX_MODULES (PNG_PAD + QR_MAX_WIDTH + 64 + 1)
 #define PNG_KEYS 4096
 #define PNG_KEY_KINDS 2
-#define PNG_PLACES 65536U
+#define PNG_PLACES 32768U
 
 struct png_node {
 	uint16_t byte;	 /* of the row, whose filter byte is 0 */
@@ -38,14 +38,17 @@ struct png_search {
 	const struct png_shape *shape;
 	struct png_costs costs; /* to be set before each row, or left as they are */
 	unsigned n_nodes;
+	unsigned first; /* the node at shape->first: one or two in the margin may precede it */
 	struct png_node node[PNG_MAX_NODES];
 	struct png_arrival arrival[PNG_MAX_NODES];
 	/* The last node in reach of a copy that ends with the modules before this one. */
 	uint16_t end_of[PNG_MAX_MODULES];
 	uint64_t row[QR_MAX_WIDTH][PNG_ROW_WORDS + 1];
 	uint64_t longest; /* bit n: n modules are as long as a copy may be */
-	unsigned rows_back, place_bits;
+	unsigned rows_back, place_bits, tries;
 	/* Places (a row and a node) by the modules that follow: the last, and the one before each. */
+	unsigned n_keys;
+	uint64_t key_mask[PNG_KEY_KINDS];
 	uint16_t last[PNG_KEY_KINDS][PNG_KEYS], earlier[PNG_KEY_KINDS][PNG_PLACES];
 	/* The most promising node reached so far. */
 	unsigned best_node;
@@ -54,11 +57,17 @@ struct png_search {
 
 void png_search_init(struct png_search *search, const struct png_shape *shape);
 
+/* Makes all nodes unreached, for a new row. */
+void png_search_start(struct png_search *search);
+
+/* Where a row may start, and what has been paid by then. */
+void png_search_enter(struct png_search *search, unsigned node, uint32_t cost);
+
 /*
- * Sets arrival for row y, of which pixels are given, where nothing has to be paid up to node `lead`.
- * Rows are searched in ascending order; they may be left out. Node 0 is at byte shape->first and the
- * last one at shape->end; the latter is always reached.
+ * Sets arrival for row y, of which pixels are given, from the nodes entered; for those, `from` is
+ * the node itself. Rows are searched in ascending order; they may be left out. The last node is at
+ * shape->end, and always reached.
  */
-void png_search_row(struct png_search *search, unsigned y, const uint8_t *pixels, unsigned lead);
+void png_search_row(struct png_search *search, unsigned y, const uint8_t *pixels);
 
 #endif

@@ -25,50 +25,53 @@ void png_shape_init(
 }
 
 /* Light bytes, which follow a light byte and end a row, and what then follows them. */
-static unsigned light_rest(
-	struct png_step *ret, const struct png_shape *shape, unsigned bytes, unsigned after)
+static struct png_step *light_rest(
+	struct png_step *to, const struct png_shape *shape, unsigned bytes, unsigned after)
 {
-	unsigned n = 0;
-
 	if (shape->light == 0) {
-		ret[0] = (struct png_step){.n = bytes + after, .distance = 1};
-		return 1;
+		*to = (struct png_step){.n = bytes + after, .distance = 1};
+		return to + 1;
 	}
-	ret[n++] = (struct png_step){
+	*to++ = (struct png_step){
 		.n = bytes, .distance = bytes < 3 ? 0 : 1, .literal = shape->light};
 	if (after >= 3)
-		ret[n++] = (struct png_step){.n = after, .distance = (uint16_t)shape->row_bytes};
+		*to++ = (struct png_step){.n = after, .distance = (uint16_t)shape->row_bytes};
 	else if (after > 0)
-		ret[n++] = (struct png_step){.n = after, .literal = 0};
-	return n;
+		*to++ = (struct png_step){.n = after, .literal = 0};
+	return to;
 }
 
 unsigned png_steps_above(struct png_step *ret, const struct png_shape *shape)
 {
-	unsigned n = 0;
+	unsigned bytes = shape->row_bytes - 1;
+	struct png_step *to = ret;
 
-	ret[n++] = (struct png_step){.n = 1, .literal = 0};
+	*to++ = (struct png_step){.n = 1, .literal = 0};
 	if (shape->above == 0)
-		return n;
-	if (shape->light != 0)
-		ret[n++] = (struct png_step){.n = 1, .literal = shape->light};
+		return 1;
+	if (shape->light != 0) {
+		*to++ = (struct png_step){.n = 1, .literal = shape->light};
+		bytes--;
+	}
 	/* Below one light row there are less than eight light pixels on the left. */
-	return n + light_rest(ret + n, shape, shape->row_bytes - n,
-			   (shape->above - 1) * shape->row_bytes + shape->first);
+	to = light_rest(to, shape, bytes, (shape->above - 1) * shape->row_bytes + shape->first);
+	return (unsigned)(to - ret);
 }
 
 unsigned png_steps_below(struct png_step *ret, const struct png_shape *shape)
 {
-	unsigned n = 0, bytes = shape->row_bytes - shape->first;
+	unsigned bytes = shape->row_bytes - shape->first;
+	struct png_step *to = ret;
 
 	if (shape->below == 0)
 		return 0;
 	/* A light byte lies before, unless that is the filter's. */
 	if (shape->light != 0 && shape->first == 1) {
-		ret[n++] = (struct png_step){.n = 1, .literal = shape->light};
+		*to++ = (struct png_step){.n = 1, .literal = shape->light};
 		bytes--;
 	}
-	return n + light_rest(ret + n, shape, bytes, (shape->below - 1) * shape->row_bytes);
+	to = light_rest(to, shape, bytes, (shape->below - 1) * shape->row_bytes);
+	return (unsigned)(to - ret);
 }
 
 struct png_split png_split_copy(unsigned n)
@@ -150,14 +153,51 @@ void png_steps_init(struct png_steps *steps)
 	steps->counts = (struct png_counts){0};
 }
 
-static void add_step(struct png_steps *steps, struct png_step step)
+/* As many of the longest matches as a packed copy may consist of. */
+#define MOST_COPIED (254 * DEFLATE_LONGEST)
+#define MOST_LITERALS 255
+
+/* A copy's distance above 16 bits of n; or 0 above n and the literal, 8 bits each. */
+static uint32_t pack(const struct png_step *step)
+{
+	if (step->distance > 0)
+		return (uint32_t)step->distance << 16 | step->n;
+	return step->n << 8 | step->literal;
+}
+
+static struct png_step unpack(uint32_t packed)
+{
+	if (packed >> 16 > 0)
+		return (struct png_step){
+			.n = packed & 0xffff, .distance = (uint16_t)(packed >> 16)};
+	return (struct png_step){.n = packed >> 8, .literal = (uint8_t)packed};
+}
+
+static void add_packed(struct png_steps *steps, struct png_step step)
 {
 	if (steps->n == PNG_MAX_STEPS) {
 		steps->full = true;
 		return;
 	}
-	steps->step[steps->n++] = step;
+	steps->packed[steps->n++] = pack(&step);
 	png_count_step(&steps->counts, &step);
+}
+
+/* In pieces that fit; a copy never leaves less than a match. */
+static void add_step(struct png_steps *steps, struct png_step step)
+{
+	unsigned most = step.distance > 0 ? MOST_COPIED : MOST_LITERALS;
+
+	while (step.n > most) {
+		struct png_step piece = step;
+
+		piece.n = most;
+		if (step.distance > 0 && step.n - most < 3)
+			piece.n -= DEFLATE_LONGEST;
+		add_packed(steps, piece);
+		step.n -= piece.n;
+	}
+	add_packed(steps, step);
 }
 
 void png_add_copy(struct png_steps *steps, unsigned n, unsigned distance)
@@ -198,8 +238,11 @@ int png_put_steps(const struct deflate_block *b, const struct png_steps *steps, 
 		return -ENOMEM;
 	bits_put(&to, PNG_ZLIB_HEAD, 16);
 	deflate_put_head(b, &to);
-	for (unsigned i = 0; i < steps->n; i++)
-		png_put_step(b, &to, &steps->step[i]);
+	for (unsigned i = 0; i < steps->n; i++) {
+		struct png_step step = unpack(steps->packed[i]);
+
+		png_put_step(b, &to, &step);
+	}
 	deflate_put_symbol(b, &to, DEFLATE_END);
 	end = png_put_adler(bits_end(&to), adler);
 	out->len += (size_t)(end - room);

@@ -111,7 +111,7 @@ struct png_steps {
 	unsigned n;
 	bool full; /* there were more than PNG_MAX_STEPS */
 	struct png_counts counts;
-	struct png_step step[PNG_MAX_STEPS];
+	uint32_t packed[PNG_MAX_STEPS];
 };
 
 void png_steps_init(struct png_steps *steps);

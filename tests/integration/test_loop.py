@@ -1,6 +1,8 @@
-"""One request per turn of the loop: each answer is on the wire before the next request is begun."""
+"""One request at a time: each answer is on the wire before the next request is begun."""
 
+import os
 import selectors
+import signal
 import socket
 import statistics
 import struct
@@ -70,18 +72,33 @@ def test_health_is_answered_between_jobs(lab):
         sock.close()
 
 
-def test_client_that_left_is_not_worked_for(lab):
+@pytest.mark.parametrize("leaving", [5, 40])
+def test_client_that_left_is_not_worked_for(lab, leaving):
+    """More than are accepted in one turn, too."""
     before = lab.slot(0)
     busy = connect(lab.worker(0))
     busy.sendall(b"GET /lab/sleep?us=200000 HTTP/1.1\r\nHost: a\r\n\r\n")
     wait_until(lambda: lab.slot(0)["active"] >= 1)
-    for _ in range(5):
+    for _ in range(leaving):
         with connect(lab.worker(0)) as sock:
             sock.sendall(b"GET /lab/sleep?us=1000000 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert busy.recv(4096).startswith(b"HTTP/1.1 200")
     busy.close()
-    after = wait_until(lambda: (s := lab.slot(0))["abandoned"] - before["abandoned"] == 5 and s)
+    after = wait_until(lambda: (s := lab.slot(0))["abandoned"] - before["abandoned"] == leaving and s)
     assert after["jobs"] - before["jobs"] == 1
+
+
+def test_clients_that_left_before_a_restart_are_not_worked_for():
+    """They wait in the backlog for the worker's successor."""
+    with Fleet({"workers.count": 1, "lab.enabled": True}) as fleet:
+        os.kill(fleet.pid(0), signal.SIGSTOP)
+        for _ in range(3):
+            with connect(fleet.worker(0)) as sock:
+                sock.sendall(b"GET /lab/sleep?us=1000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        before = fleet.slot(0)
+        fleet.kill(0)
+        after = wait_until(lambda: (s := fleet.slot(0))["abandoned"] - before["abandoned"] == 3 and s)
+        assert after["jobs"] == before["jobs"]
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])

@@ -133,7 +133,8 @@ static void assert_picture(const struct qr_symbol *s, const struct qr_picture *p
 		if (y == 0 || (y + p->scale - p->offset % p->scale) % p->scale == 0 ||
 			y == p->offset + s->width * p->scale)
 			expect_row(row, s, p, y);
-		assert_memory_equal(pixels + (size_t)y * width * 4, row, (size_t)width * 4);
+		/* cmocka would compare byte by byte, which takes long. */
+		assert_true(memcmp(pixels + (size_t)y * width * 4, row, (size_t)width * 4) == 0);
 	}
 	free(pixels);
 	buffer_done(&out);
@@ -248,7 +249,7 @@ static void test_dull_symbols(void **state)
 					      : kind == 4 ? UINT64_MAX >> (63 - y)
 							  : (uint64_t)(y == 20) << 20) &
 				      ((1 << 21) - 1);
-		for (unsigned scale = 1; scale <= QR_MAX_SCALE; scale++) {
+		for (unsigned scale = 1; scale <= QR_MAX_SCALE; scale += scale < 18 ? 1 : 23) {
 			check(&s, kind, scale, 0, black, white);
 			check(&s, scale % 9, scale, 0, red, white);
 		}
@@ -360,6 +361,16 @@ static void put_colors(png_structp png, png_infop info, const struct qr_picture 
 		png_set_tRNS(png, info, alphas, 1, NULL);
 }
 
+static void draw_reference(
+	uint8_t *row, const struct qr_symbol *s, const struct qr_picture *p, unsigned y, int light)
+{
+	row[0] = 0;
+	memset(row + 1, light, QR_MAX_PIXELS / 8);
+	for (unsigned x = 0; x < p->width; x++)
+		if (expected_color(s, p, x, y) == &p->dark)
+			row[1 + x / 8] ^= (uint8_t)(0x80 >> x % 8);
+}
+
 static void write_reference(
 	struct reference *r, const struct qr_symbol *s, const struct qr_picture *p, bool palette)
 {
@@ -378,11 +389,10 @@ static void write_reference(
 		put_colors(png, info, p);
 	png_write_info(png, info);
 	for (unsigned y = 0; y < p->width; y++) {
-		row[0] = 0;
-		memset(row + 1, light ? 0xff : 0, row_bytes - 1);
-		for (unsigned x = 0; x < p->width; x++)
-			if (expected_color(s, p, x, y) == &p->dark)
-				row[1 + x / 8] ^= (uint8_t)(0x80 >> x % 8);
+		/* As in assert_picture(): there is something new only where modules begin. */
+		if (y == 0 || (y + p->scale - p->offset % p->scale) % p->scale == 0 ||
+			y == p->offset + s->width * p->scale)
+			draw_reference(row, s, p, y, light ? 0xff : 0);
 		png_write_row(png, row + 1);
 		buffer_append(&r->rows, row, row_bytes);
 	}
@@ -400,7 +410,7 @@ static void assert_rows(const char *data, uint32_t len, const struct buffer *row
 	assert_non_null(unpacked);
 	assert_int_equal(uncompress(unpacked, &size, (const Bytef *)data, len), Z_OK);
 	assert_int_equal(size, rows->len);
-	assert_memory_equal(unpacked, rows->data, size);
+	assert_true(memcmp(unpacked, rows->data, size) == 0);
 	free(unpacked);
 }
 
