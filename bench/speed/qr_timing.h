@@ -98,7 +98,7 @@ static inline double qr_timing_middle(double *values, size_t n)
 
 static inline double qr_timing_median(const struct qr_timing *t)
 {
-	double us[QR_TIMING_SAMPLES];
+	double us[QR_TIMING_SAMPLES] = {0};
 
 	memcpy(us, t->us, t->n * sizeof(us[0]));
 	return qr_timing_middle(us, t->n);
@@ -110,7 +110,7 @@ static inline double qr_timing_median(const struct qr_timing *t)
  */
 static inline double qr_timing_ratio(const struct qr_timing *a, const struct qr_timing *b)
 {
-	double ratios[QR_TIMING_SAMPLES];
+	double ratios[QR_TIMING_SAMPLES] = {0};
 
 	for (size_t i = 0; i < a->n; i++)
 		ratios[i] = b->us[i] / a->us[i];

@@ -53,7 +53,7 @@ static size_t put_blocks(char *to, const uint8_t *from, size_t len)
 {
 	size_t n = 0;
 
-	for (; len - n >= BLOCK_READS; n += BLOCK, to += BLOCK / 3 * 4)
+	for (; len - n >= BLOCK_READS; n += BLOCK, to += (size_t)BLOCK / 3 * 4)
 		put_block(to, from + n);
 	return n;
 }

@@ -138,6 +138,7 @@ void huffman_build(struct huffman *h, unsigned max_len)
 	for (unsigned i = 0, len = max_len; i < h->n; i++, of_len[len]--) {
 		while (of_len[len] == 0)
 			len--;
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): n keys were set above */
 		h->len[key[i] & 0xffff] = (uint8_t)len;
 	}
 	huffman_assign(h);

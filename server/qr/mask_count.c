@@ -124,8 +124,7 @@ static inline lanes sparse_total(const struct sparse_counter *c)
 }
 
 /* Format information, which is in line 8 and in module 8 of the lines at both ends. */
-static inline void fill_format(
-	lanes *line, const struct mask_view *view, unsigned i, unsigned lane)
+static inline void fill_format(lanes *line, const struct mask_view *view, unsigned i, unsigned lane)
 {
 	unsigned far = view->width - QR_FORMAT_LINE;
 
@@ -134,8 +133,8 @@ static inline void fill_format(
 		return;
 	for (unsigned y = 0; y < QR_FORMAT_LINE; y++) {
 		lanes near_bit = load(&view->across[0][lane]) >> y & view->copies;
-		lanes far_bit = load(&view->across[(far + y) / 64][lane]) >> (far + y) % 64 &
-				view->copies;
+		lanes far_bit =
+			load(&view->across[(far + y) / 64][lane]) >> (far + y) % 64 & view->copies;
 
 		line[y] |= near_bit << QR_FORMAT_LINE;
 		line[far + y] |= far_bit << QR_FORMAT_LINE;

@@ -1,4 +1,4 @@
-/* Between mask.c, mask_score*.c and mask_scaled.c; nobody else's. */
+/* Between mask.c, mask_count*.c and mask_scaled.c; nobody else's. */
 #ifndef QUERN_SERVER_QR_MASK_INTERNAL_H
 #define QUERN_SERVER_QR_MASK_INTERNAL_H
 

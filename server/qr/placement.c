@@ -149,13 +149,12 @@ static size_t room(const struct qr_plane *reserved, unsigned x, unsigned width)
 	return n;
 }
 
-/* The words of the message, and parted. */
-static void part(struct bits *b, const uint8_t *message, size_t words)
+/* Parts the words that are there. */
+static void part(struct bits *b, size_t words)
 {
-	memcpy(b->all, message, 8 * words);
 	memset(b->all + 8 * words, 0, 8);
 	for (size_t i = 0; i < words; i++) {
-		uint64_t parted = part_even_odd(load_be64(message + 8 * i));
+		uint64_t parted = part_even_odd(load_be64(b->all + 8 * i));
 
 		store_be64(b->parted[0] + 4 * i, parted);
 		store_be64(b->parted[1] + 4 * i, parted << 32);
@@ -167,7 +166,7 @@ static void write_backwards(struct bits *ret, const struct bits *b, size_t words
 {
 	for (size_t i = 0; i < words; i++)
 		store_be64(ret->all + 8 * i, reverse64(load_be64(b->all + 8 * (words - 1 - i))));
-	part(ret, ret->all, words);
+	part(ret, words);
 }
 
 void qr_place(struct qr_plane *columns, const struct qr_plane *reserved, uint8_t *message,
@@ -179,7 +178,8 @@ void qr_place(struct qr_plane *columns, const struct qr_plane *reserved, uint8_t
 
 	/* Remainder bits, and whole words. */
 	memset(message + bytes, 0, 8 * words - bytes);
-	part(&forward, message, words);
+	memcpy(forward.all, message, 8 * words);
+	part(&forward, words);
 	write_backwards(&backward, &forward, words);
 	for (unsigned i = 0; i < qr_words(width); i++)
 		columns->word[i][TIMING_COLUMN] = 0;

@@ -6,6 +6,7 @@
 #include "server/qr/png_stream.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <zlib.h>
 
 /* A scale of 1 leaves room for less than twice the symbol with its largest margin. */
@@ -18,7 +19,10 @@
 /* What zlib wants between the farthest match and the end of its window. */
 #define LOOKAHEAD 262
 
-/* zlib's memory: window, chains and tables of 2^17 bytes each and less (zconf.h), and 6 KB of state. */
+/*
+ * zlib's memory: 2^18 bytes for window, chains, tables and output (zconf.h), and 6 KB of state. A zlib that wants more,
+ * as other makers' do, gets the rest from the heap.
+ */
 #define ARENA_BYTES ((2U << 17) + (16U << 10))
 
 struct arena {
@@ -33,16 +37,19 @@ static voidpf arena_get(voidpf opaque, uInt n, uInt size)
 	uint8_t *at = a->bytes + a->used;
 
 	if (bytes > sizeof(a->bytes) - a->used)
-		return Z_NULL;
+		return malloc(bytes);
 	a->used += bytes;
 	return at;
 }
 
-/* All of it goes with the arena. */
+/* What lies in the arena goes with it. */
 static void arena_put(voidpf opaque, voidpf at)
 {
-	(void)opaque;
-	(void)at;
+	struct arena *a = opaque;
+	uintptr_t begin = (uintptr_t)a->bytes;
+
+	if ((uintptr_t)at < begin || (uintptr_t)at >= begin + sizeof(a->bytes))
+		free(at);
 }
 
 static size_t draw_all(const struct png_shape *shape, uint8_t *data)

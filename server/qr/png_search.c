@@ -64,7 +64,8 @@ static void make_rows(struct png_search *search)
 /*
  * What a module further on is worth when two nodes are compared, of which only the better one is
  * followed: the more, the fewer nodes are followed, and the larger is the result. By measurement:
- * as much as leaves pictures smaller than libpng's by default. The scales 16 and 24 are close.
+ * as much as leaves pictures smaller than libpng's by default at scales up to 16. Beyond, one light-on-dark picture in
+ * some thousand is larger, by up to 3 %.
  */
 static int worth_of(const struct png_shape *s)
 {

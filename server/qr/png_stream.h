@@ -1,7 +1,7 @@
 /*
  * What a PNG's image data is made of when the picture is a symbol: rows of pixels, 1 bit each, with
  * the filter byte 0 (filter None) before them. All is light but the symbol's rows, and those repeat
- * `scale` times. The two ways of packing it are png_pairs.c and png_matches.c.
+ * `scale` times. The ways of packing it are png_pairs.c, png_matches.c and png_bytes.c.
  */
 #ifndef QUERN_SERVER_QR_PNG_STREAM_H
 #define QUERN_SERVER_QR_PNG_STREAM_H

@@ -17,7 +17,10 @@
 /* Error correction level, weakest first. */
 enum qr_level { QR_LEVEL_L, QR_LEVEL_M, QR_LEVEL_Q, QR_LEVEL_H };
 
-/* Who makes the symbol. Both make the same one, bit for bit. */
+/*
+ * Who makes the symbol. Both make the same one, bit for bit; but see needed_bits below: after an ECI header libqrencode may
+ * need a larger version.
+ */
 enum qr_engine { QR_ENGINE_QUERN, QR_ENGINE_LIBQRENCODE };
 
 struct qr_options {

@@ -216,6 +216,33 @@ static void test_checksum_of_repeated_rows(void **state)
 	}
 }
 
+/* More steps than there is room for are noticed, and long copies and runs are cut into pieces that add up. */
+static void test_steps(void **state)
+{
+	static struct png_steps steps;
+
+	(void)state;
+	png_steps_init(&steps);
+	for (unsigned i = 0; i < PNG_MAX_STEPS; i++)
+		png_add_literal(&steps, (uint8_t)i);
+	assert_false(steps.full);
+	assert_int_equal(steps.counts.literal[7], PNG_MAX_STEPS / 256);
+	png_add_literal(&steps, 0);
+	assert_true(steps.full);
+	assert_int_equal(steps.n, PNG_MAX_STEPS);
+
+	png_steps_init(&steps);
+	png_add_steps(&steps, &(struct png_step){.n = 1000, .literal = 9}, 1);
+	assert_int_equal(steps.counts.literal[9], 1000);
+	png_steps_init(&steps);
+	png_add_copy(&steps, 254 * DEFLATE_LONGEST + 1, 513);
+	assert_int_equal(steps.n, 2);
+	/* 253 of the longest, and 259 bytes as 256 and 3. */
+	assert_int_equal(steps.counts.literal[deflate_length(DEFLATE_LONGEST).symbol], 253);
+	assert_int_equal(steps.counts.literal[deflate_length(256).symbol], 1);
+	assert_int_equal(steps.counts.literal[deflate_length(3).symbol], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_lengths_and_distances),
 		cmocka_unit_test(test_checksum_of_repeated_rows),
+		cmocka_unit_test(test_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,7 +202,7 @@ static void test_libpng(void **state)
 	check(&w, do_libpng);
 }
 
-/* Where there is room, neither symbols nor pictures take any memory; but zlib does, at scale 1. */
+/* Where there is room, neither symbols nor pictures take any memory; zlib, at scale 1, has some of ours. */
 static void test_nothing_is_allocated(void **state)
 {
 	struct work w = {.text = "https://example.org/0123456789/QUERN"};
@@ -214,7 +214,7 @@ static void test_nothing_is_allocated(void **state)
 	assert_non_null(buffer_reserve(&w.out, 1 << 16));
 	allocated = 0;
 	assert_int_equal(do_encode(&w), 0);
-	for (unsigned i = 1; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		prepare(&w, scales[i], 255);
 		assert_int_equal(do_png(&w), 0);
 	}

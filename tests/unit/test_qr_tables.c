@@ -205,8 +205,8 @@ static void test_format_information(void **state)
 		assert_true(is_multiple(qr_format_bits[a / 8][a % 8] ^ 0x5412, 0x537, 10));
 		assert_true(qr_format_bits[a / 8][a % 8] < 1 << 15);
 		for (unsigned b = 0; b < a; b++)
-			assert_true(
-				distance(qr_format_bits[a / 8][a % 8], qr_format_bits[b / 8][b % 8]) >= 7);
+			assert_true(distance(qr_format_bits[a / 8][a % 8],
+					    qr_format_bits[b / 8][b % 8]) >= 7);
 	}
 	/* All masks turn up sooner or later. */
 	for (unsigned i = 0; i < 4 * 40; i++) {
