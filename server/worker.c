@@ -194,7 +194,7 @@ static bool is_gone(const struct worker *w, const struct http_conn *c)
 }
 
 /* Takes jobs off the queue until one was run, and returns how long it took; the others were too late, or nobody waits
- * for them any more. 0: none was run. */
+ * for them any more. 0: none was run. The clock has just been read. */
 static uint64_t run_one_job(struct worker *w)
 {
 	uint64_t limit_us = (uint64_t)w->config->limits_queue_ms * 1000u;
@@ -202,9 +202,11 @@ static uint64_t run_one_job(struct worker *w)
 
 	for (int i = 0; i < LATE_PER_TURN; i++) {
 		struct job *job = job_pop(&w->queue);
-		http_server_wake(&w->server);
 		if (!job)
 			return 0;
+		/* The one before was answered or closed meanwhile. */
+		if (i > 0)
+			http_server_wake(&w->server);
 		struct http_conn *c = conn_of(job);
 		uint64_t began_us = w->server.now_us;
 		uint64_t queue_us = arrival_waited_us(c, began_us, stamped, w->stats);
@@ -231,8 +233,10 @@ static uint64_t run_one_job(struct worker *w)
  */
 static uint64_t run_jobs(struct worker *w)
 {
-	uint64_t began_us = w->server.now_us, deaf_us = 0;
+	uint64_t deaf_us = 0;
 
+	http_server_wake(&w->server);
+	uint64_t began_us = w->server.now_us;
 	do {
 		deaf_us += run_one_job(w);
 		http_server_settle(&w->server);
@@ -306,7 +310,6 @@ static void serve(struct worker *w)
 			log_error("the event loop failed");
 			return;
 		}
-		http_server_wake(&w->server);
 		uint64_t deaf_us = run_jobs(w);
 		w->unread_us = deaf_us + (is_all_told(w) ? 0 : w->unread_us);
 	}

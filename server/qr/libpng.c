@@ -134,7 +134,10 @@ static void put_header(struct png_job *job)
 	png_write_info(job->png, job->info);
 }
 
-/* Inverts pixels from to (excluded) to, which were all light. */
+/*
+ * Rows are drawn here once more, and not by png_stream.c: this is the reference that the other writer is held to, so it shares
+ * nothing with it. Inverts pixels from to (excluded) to, which were all light.
+ */
 static void invert(uint8_t *row, unsigned from, unsigned to, uint8_t background)
 {
 	unsigned first = from / 8, last = (to - 1) / 8;
