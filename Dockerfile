@@ -26,7 +26,7 @@ COPY --from=builder /src/build/quernd /src/build/quernctl /usr/local/bin/
 # Inside a container loopback would reach nobody. Nothing that acts can be reached over either address.
 ENV QUERN_WORKERS_ADDRESS=0.0.0.0 QUERN_ADMIN_ADDRESS=0.0.0.0:8090
 USER 10001:10001
-EXPOSE 8090 8100-8131
+EXPOSE 8090 8091 8100-8131
 HEALTHCHECK --interval=5s --timeout=6s --start-period=10s --retries=3 CMD ["healthcheck", "8090", "/healthz"]
 # SIGTERM, the default, drains the workers.
 ENTRYPOINT ["quernd", "-c", "/etc/quern/quern.json"]

@@ -6,6 +6,11 @@
 #define SERVERS_MAX 8192 /* that one HAProxy is asked to check and to choose from */
 #define HOST_NAME_BYTES 253
 #define LABEL_BYTES 63
+/* A worker gives a sign of life ten times a second; a limit near that would take busy ones for hung. */
+#define WATCHDOG_MIN_MS 1000
+#define LAB_MAX_MS 10000 /* longest request of the lab */
+/* A worker that does its work has 2 to 3 MiB, and a few KiB more for each connection. */
+#define RSS_MIN_MB 16
 
 static bool usable(const struct config_draft *d, enum config_id id)
 {
@@ -22,6 +27,33 @@ static void check_count(const struct config_draft *d)
 		d->values.workers_count > d->values.workers_max)
 		draft_complain(d, d->errors, ID_workers_count, ID_workers_max,
 			"is out of range; allowed: at most workers.max");
+}
+
+static void check_watchdog(const struct config_draft *d)
+{
+	const int64_t limit_ms = d->values.workers_watchdog_ms;
+
+	if (!usable(d, ID_workers_watchdog_ms) || limit_ms == 0)
+		return;
+	if (limit_ms < WATCHDOG_MIN_MS)
+		draft_complain(d, d->errors, ID_workers_watchdog_ms, CONFIG_IDS,
+			"is out of range; allowed: at least %d, or 0 for none", WATCHDOG_MIN_MS);
+	else if (limit_ms <= LAB_MAX_MS && usable(d, ID_lab_enabled) && d->values.lab_enabled)
+		draft_complain(d, d->warnings, ID_workers_watchdog_ms, ID_lab_enabled,
+			"is no longer than a request of the lab may block a worker (%d): such a "
+			"worker is killed",
+			LAB_MAX_MS);
+}
+
+static void check_memory(const struct config_draft *d)
+{
+	const int64_t limit_mb = d->values.workers_max_rss_mb;
+
+	if (usable(d, ID_workers_max_rss_mb) && limit_mb > 0 && limit_mb < RSS_MIN_MB)
+		draft_complain(d, d->warnings, ID_workers_max_rss_mb, CONFIG_IDS,
+			"is so little that workers which are well are replaced again and again; "
+			"%d is enough for them",
+			RSS_MIN_MB);
 }
 
 /* --- balancer
@@ -114,6 +146,11 @@ static void warn_of_balancer(const struct config_draft *d)
 		c->limits_queue_ms >= c->balancer_timeout_ms)
 		draft_complain(d, d->warnings, ID_limits_queue_ms, ID_balancer_timeout_ms,
 			"is no shorter than HAProxy waits: it gives up before a worker says 503");
+	if (usable(d, ID_workers_watchdog_ms) && usable(d, ID_balancer_timeout_ms) &&
+		c->workers_watchdog_ms >= c->balancer_timeout_ms)
+		draft_complain(d, d->warnings, ID_workers_watchdog_ms, ID_balancer_timeout_ms,
+			"is no shorter than HAProxy waits: requests in a hung worker are answered "
+			"504, and not given to another");
 	if (usable(d, ID_balancer_maxconn) && usable(d, ID_balancer_policy) &&
 		c->balancer_policy != POLICY_CENTRAL &&
 		c->balancer_maxconn != config_options[ID_balancer_maxconn].number)
@@ -157,6 +194,8 @@ static void check_log(const struct config_draft *d)
 void draft_check(const struct config_draft *d)
 {
 	check_count(d);
+	check_watchdog(d);
+	check_memory(d);
 	draft_check_listeners(d);
 	check_kind(d);
 	check_discovery(d);

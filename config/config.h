@@ -77,8 +77,7 @@ void config_print_json(const struct config *c, struct buffer *out);
 /* JSON Schema (draft-07) of the file, for editors. */
 void config_print_schema(struct buffer *out);
 
-/* One paragraph per option: key, type, allowed values, default, environment variable, help
- * (--help). */
+/* One paragraph per option: key, environment variable, allowed values, default, how a reload takes it, help (--help). */
 void config_print_help(struct buffer *out);
 
 #endif

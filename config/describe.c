@@ -48,6 +48,18 @@ void config_put_allowed(struct buffer *out, const struct config_option *o)
 	}
 }
 
+const char *config_takes_name(enum config_takes takes)
+{
+	static const char *const names[] = {
+		[TAKES_LIVE] = "at once",
+		[TAKES_ROLL] = "rolling",
+		[TAKES_UPGRADE] = "upgrade",
+		[TAKES_BALANCER] = "HAProxy",
+	};
+
+	return names[takes];
+}
+
 void config_put_quoted(struct buffer *out, const char *text, size_t len)
 {
 	buffer_putc(out, '"');

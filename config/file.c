@@ -60,12 +60,15 @@ static int read_path(const char *path, struct buffer *content)
 	return result;
 }
 
-/* The parser's own words may quote the file: keep them on one line. */
+/* The parser's own words may quote the file: keep them on one line, and what a terminal might obey out of it. */
 static void put_one_line(struct buffer *out, const char *text)
 {
 	for (; *text; text++) {
-		const bool control = (unsigned char)*text < 0x20 || *text == 0x7f;
-		buffer_putc(out, (char)(control ? ' ' : *text));
+		const unsigned char byte = (unsigned char)*text;
+		if (byte > 0x7e)
+			buffer_printf(out, "\\x%02x", byte);
+		else
+			buffer_putc(out, byte < 0x20 ? ' ' : *text);
 	}
 }
 

@@ -6,7 +6,7 @@
 
 #define PORT_MAX 65535
 
-/* Where something is bound. With discovery dns the balancer runs on a host of its own. */
+/* Where something is bound, if it is. With discovery dns the balancer runs on a host of its own. */
 enum place { NOWHERE, AT_WORKERS, AT_BALANCER };
 
 static bool usable(const struct config_draft *d, enum config_id id)
@@ -33,23 +33,31 @@ static void check_ports(const struct config_draft *d)
 			PORT_MAX - d->values.workers_max + 1);
 }
 
-/* The address of admin.address, balancer.listen or balancer.stats; the type has checked that it is
- * one. */
+static const char *listener_text(const struct config *c, enum config_id id)
+{
+	switch (id) {
+	case ID_admin_address:
+		return c->admin_address;
+	case ID_balancer_listen:
+		return c->balancer_listen;
+	default:
+		return c->balancer_stats;
+	}
+}
+
+/* The address of one of the listeners; the type has checked that it is one. */
 static struct address listener_address(const struct config_draft *d, enum config_id id)
 {
-	const struct config *c = &d->values;
-	const char *text = id == ID_admin_address     ? c->admin_address
-			   : id == ID_balancer_listen ? c->balancer_listen
-						      : c->balancer_stats;
 	struct address a = {0};
 
-	if (address_parse(&a, text, false) < 0)
+	if (address_parse(&a, listener_text(&d->values, id), false) < 0)
 		a.storage.ss_family = AF_UNSPEC;
 	return a;
 }
 
-static enum place place_of(const struct config *c, enum config_id id)
+static enum place place_of(const struct config_draft *d, enum config_id id)
 {
+	const struct config *c = &d->values;
 	const bool alone = c->balancer_kind == BALANCER_NONE;
 
 	if (id == ID_balancer_stats && alone)
@@ -66,7 +74,7 @@ static void check_against_workers(const struct config_draft *d, enum config_id i
 	const int64_t port = address_port(&a);
 	struct address workers;
 
-	if (c->balancer_kind != BALANCER_HAPROXY || place_of(c, id) != AT_WORKERS)
+	if (c->balancer_kind != BALANCER_HAPROXY || place_of(d, id) != AT_WORKERS)
 		return;
 	if (!ports_are_usable(d) || port < c->workers_base_port || port > last_port(c))
 		return;
@@ -81,8 +89,9 @@ static void check_against_workers(const struct config_draft *d, enum config_id i
 
 static void check_pair(const struct config_draft *d, enum config_id id, enum config_id other)
 {
-	if (!usable(d, id) || !usable(d, other) ||
-		place_of(&d->values, id) != place_of(&d->values, other))
+	const enum place place = place_of(d, id);
+
+	if (!usable(d, id) || !usable(d, other) || place == NOWHERE || place_of(d, other) != place)
 		return;
 	const struct address a = listener_address(d, id);
 	const struct address b = listener_address(d, other);

@@ -14,20 +14,20 @@
 const struct config_option config_options[CONFIG_IDS] = {
 /* clang-format off */
 /* Texts and initializers, which take no parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
-#define OPTION_COUNT(section_, key_, default_, low_, high_, help_) \
-	{FIELD(section_, key_), .type = TYPE_COUNT, .number = (default_), .low = (low_), .high = (high_), .help = help_},
-#define OPTION_INT(section_, key_, default_, low_, high_, help_) \
-	{FIELD(section_, key_), .type = TYPE_INT, .number = (default_), .low = (low_), .high = (high_), .help = help_},
-#define OPTION_BOOL(section_, key_, default_, help_) \
-	{FIELD(section_, key_), .type = TYPE_BOOL, .number = (default_), .help = help_},
-#define OPTION_ENUM(section_, key_, default_, choices_, help_) \
-	{FIELD(section_, key_), .type = TYPE_ENUM, .text = default_, .choices = choices_, .help = help_},
-#define OPTION_HOST(section_, key_, default_, help_) \
-	{FIELD(section_, key_), .type = TYPE_HOST, .text = default_, .help = help_},
-#define OPTION_ADDRESS(section_, key_, default_, help_) \
-	{FIELD(section_, key_), .type = TYPE_ADDRESS, .text = default_, .help = help_},
-#define OPTION_STRING(section_, key_, default_, help_) \
-	{FIELD(section_, key_), .type = TYPE_STRING, .text = default_, .help = help_},
+#define OPTION_COUNT(section_, key_, takes_, default_, low_, high_, help_) \
+	{FIELD(section_, key_), .takes = TAKES_##takes_, .type = TYPE_COUNT, .number = (default_), .low = (low_), .high = (high_), .help = help_},
+#define OPTION_INT(section_, key_, takes_, default_, low_, high_, help_) \
+	{FIELD(section_, key_), .takes = TAKES_##takes_, .type = TYPE_INT, .number = (default_), .low = (low_), .high = (high_), .help = help_},
+#define OPTION_BOOL(section_, key_, takes_, default_, help_) \
+	{FIELD(section_, key_), .takes = TAKES_##takes_, .type = TYPE_BOOL, .number = (default_), .help = help_},
+#define OPTION_ENUM(section_, key_, takes_, default_, choices_, help_) \
+	{FIELD(section_, key_), .takes = TAKES_##takes_, .type = TYPE_ENUM, .text = default_, .choices = choices_, .help = help_},
+#define OPTION_HOST(section_, key_, takes_, default_, help_) \
+	{FIELD(section_, key_), .takes = TAKES_##takes_, .type = TYPE_HOST, .text = default_, .help = help_},
+#define OPTION_ADDRESS(section_, key_, takes_, default_, help_) \
+	{FIELD(section_, key_), .takes = TAKES_##takes_, .type = TYPE_ADDRESS, .text = default_, .help = help_},
+#define OPTION_STRING(section_, key_, takes_, default_, help_) \
+	{FIELD(section_, key_), .takes = TAKES_##takes_, .type = TYPE_STRING, .text = default_, .help = help_},
 #include "config/options.def"
 /* NOLINTEND(bugprone-macro-parentheses) */
 	/* clang-format on */

@@ -9,6 +9,7 @@
 #include "lib/buffer.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,9 @@ enum config_type {
 	TYPE_ADDRESS,
 	TYPE_STRING,
 };
+
+/* How a running fleet takes a new value: see options.def. */
+enum config_takes { TAKES_LIVE, TAKES_ROLL, TAKES_UPGRADE, TAKES_BALANCER };
 
 /* ID_workers_count and so on: indexes into config_options, in the order of options.def. */
 enum config_id {
@@ -50,6 +54,7 @@ struct config_option {
 	const char *section;
 	const char *key;
 	enum config_type type;
+	enum config_takes takes;
 	size_t offset;	     /* of the field in struct config */
 	const char *text;    /* default of an enum, host, address or string */
 	int64_t number;	     /* default of a count, int or bool */
@@ -87,6 +92,9 @@ const char *config_choice(const struct config_option *o, int index, size_t *ret_
 /* --- value.c: one value
  * ---------------------------------------------------------------------------------------- */
 
+/* Whether the field is text on the heap: a host, an address or a string. */
+bool config_is_text(const struct config_option *o);
+
 /* Sets the field from the default. 0 or -ENOMEM. */
 int config_value_default(const struct config_option *o, struct config *c);
 
@@ -112,6 +120,9 @@ void config_value_done(const struct config_option *o, struct config *c);
 
 /* Appends what is allowed: "a whole number from 1 to 1024". */
 void config_put_allowed(struct buffer *out, const struct config_option *o);
+
+/* How a running fleet takes a new value, as the documentation says it: "at once", "rolling", "upgrade", "HAProxy". */
+const char *config_takes_name(enum config_takes takes);
 
 /* Appends text between double quotes, cut when long, with everything but printable ASCII escaped:
  * always one line. */

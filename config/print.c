@@ -200,6 +200,7 @@ static void put_paragraph(struct buffer *out, const struct config_option *o)
 	if (json)
 		config_put_json(&values, json);
 	json_decref(json);
+	buffer_printf(&values, "; reload: %s", config_takes_name(o->takes));
 	const char *text = buffer_cstring(&values);
 	if (!json || !text)
 		out->failed = true;

@@ -29,7 +29,7 @@ static char **string_field(const struct config_option *o, struct config *c)
 	return (void *)((char *)c + o->offset);
 }
 
-static bool is_string(const struct config_option *o)
+bool config_is_text(const struct config_option *o)
 {
 	return o->type == TYPE_HOST || o->type == TYPE_ADDRESS || o->type == TYPE_STRING;
 }
@@ -189,7 +189,7 @@ json_t *config_value_to_json(const struct config_option *o, const struct config 
 
 void config_value_done(const struct config_option *o, struct config *c)
 {
-	if (!is_string(o))
+	if (!config_is_text(o))
 		return;
 	free(*string_field(o, c));
 	*string_field(o, c) = NULL;

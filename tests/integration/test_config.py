@@ -15,15 +15,19 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 QUERND = BUILD / "quernd"
+BALANCER = BUILD / "quern-balancer"
+# How a reload takes an option of that class, in the words of the documentation and --help.
+RELOAD = {"LIVE": "at once", "ROLL": "rolling", "UPGRADE": "upgrade", "BALANCER": "HAProxy"}
 
 
 class Option:
     """One line of options.def."""
 
-    def __init__(self, kind, section, key, default, *rest):
+    def __init__(self, kind, section, key, takes, default, *rest):
         self.kind, self.section, self.key = kind, section, key
         self.name = f"{section}.{key}"
         self.variable = f"QUERN_{section}_{key}".upper()
+        self.reload = RELOAD[takes]
         self.default = {"CONFIG_AUTO": "auto", "true": True, "false": False}.get(default, default)
         if kind in ("COUNT", "INT"):
             self.low, self.high = int(rest[0]), int(rest[1])
@@ -235,14 +239,15 @@ def test_help_names_all_options():
 @each_option
 def test_help_says_what_the_table_says(option):
     paragraph = quernd("--help").stdout.split(f"{option.name} ({option.variable})\n", 1)[1].split("\n\n", 1)[0]
-    values = f"{option.allowed()}; default {json.dumps(option.default)}"
+    values = f"{option.allowed()}; default {json.dumps(option.default)}; reload: {option.reload}"
     assert " ".join(paragraph.split()) == f"{values} {option.help}"
 
 
 def read_documentation():
-    """The rows of the tables of options: [key, variable, values, default, what it does]."""
+    """The rows of the tables of options: [key, variable, values, default, reload, what it does]."""
     text = (ROOT / "docs/configuration.md").read_text()
-    rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| `([A-Z_]+)` \| (.+?) \| `(.*?)` \| (.+?) \|$", text, flags=re.M)
+    rows = re.findall(r"^\| `([a-z_]+\.[a-z_]+)` \| `([A-Z_]+)` \| (.+?) \| `(.*?)` \| (.+?) \| (.+?) \|$", text,
+                      flags=re.M)
     # A row that is no row to the pattern above must not go unnoticed.
     assert len(rows) == len(re.findall(r"^\| `[a-z_]+\.", text, flags=re.M))
     return rows
@@ -254,7 +259,7 @@ def test_documentation_names_all_options():
 
 @each_option
 def test_documentation_says_what_the_table_says(option):
-    _, _, values, default, does = next(row for row in read_documentation() if row[0] == option.name)
+    _, _, values, default, _, does = next(row for row in read_documentation() if row[0] == option.name)
     assert default == json.dumps(option.default)
     assert len(does) > 10
     if option.kind == "COUNT":
@@ -267,6 +272,34 @@ def test_documentation_says_what_the_table_says(option):
         assert values == ", ".join(f'`"{word}"`' for word in option.choices)
     else:
         assert values == {"HOST": "address", "ADDRESS": "address with port", "STRING": "text"}[option.kind]
+
+
+def haproxy_cfg(*settings):
+    """What quern-balancer makes of them."""
+    run = subprocess.run([BALANCER, "render", "-c", "/dev/stdin", *(word for s in settings for word in ("--set", s))],
+                         env={}, input="{}", capture_output=True, text=True, check=False, timeout=20)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@each_option
+def test_documentation_says_how_a_reload_takes_it(option):
+    """The column has the class of the table, and names HAProxy too where haproxy.cfg changes with the option."""
+    _, _, _, _, reload, _ = next(row for row in read_documentation() if row[0] == option.name)
+    other = f"{option.name}={text_of(option.other())}"
+    bases = [], ["balancer.policy=central"], ["balancer.discovery=dns"]
+    # Without HAProxy there is nothing to render.
+    read = option.name == "balancer.kind" or any(haproxy_cfg(*base) != haproxy_cfg(*base, other) for base in bases)
+    if option.reload == "HAProxy":
+        assert (reload, read) == ("HAProxy", True)
+    else:
+        assert reload == option.reload + ", HAProxy" * read
+
+
+def test_documentation_explains_every_way_of_reloading():
+    text = (ROOT / "docs/configuration.md").read_text()
+    section = text.split("\n## Reload\n", 1)[1].split("\n## ", 1)[0]
+    assert re.findall(r"^\| (.+?) \|", section, flags=re.M)[2:] == list(RELOAD.values())
 
 
 def test_documentation_speaks_of_no_other_option():

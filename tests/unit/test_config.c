@@ -449,7 +449,7 @@ static void test_hints(void **state)
 	expect_errors(JSON("{\"log\": \"#\n\"}"), "FILE:1:10: unexpected newline near '\"#'\n");
 	expect_errors(JSON("{\"log\": \"//"), "FILE:1:11: premature end of input near '\"//'\n");
 	expect_errors(JSON("\xef\xbb\xbf{}"),
-		"FILE:1:1: '[' or '{' expected near '\xef\xbb\xbf'; the file begins with a "
+		"FILE:1:1: '[' or '{' expected near '\\xef\\xbb\\xbf'; the file begins with a "
 		"byte-order mark: save it as UTF-8 without one\n");
 	expect_errors(JSON("\xff\xfe{"),
 		"FILE:1:0: unable to decode byte 0xff; the file begins with a byte-order mark: "
@@ -550,7 +550,8 @@ static void test_count_and_ports(void **state)
 
 static void test_listeners_of_workers(void **state)
 {
-	static const char *const keys[] = {"admin.address", "balancer.listen", "balancer.stats"};
+	static const char *const keys[] = {
+		"admin.address", "balancer.listen", "balancer.stats"};
 	static const struct {
 		const char *address;
 		const char *workers;
@@ -618,6 +619,41 @@ static void test_listeners_of_each_other(void **state)
 		"--set: balancer.listen: \"127.0.0.1:8090\" is taken; allowed: another port or "
 		"host "
 		"(admin.address: \"127.0.0.1:8090\", default)\n");
+}
+
+static void test_watchdog(void **state)
+{
+	(void)state;
+	expect_fine(SETS("workers.watchdog_ms=0"));
+	expect_fine(SETS("workers.watchdog_ms=1000"));
+	expect_errors(SETS("workers.watchdog_ms=999"),
+		"--set: workers.watchdog_ms: 999 is out of range; allowed: at least 1000, or 0 for "
+		"none\n");
+	expect_errors(SETS("workers.watchdog_ms=1"),
+		"--set: workers.watchdog_ms: 1 is out of range; allowed: at least 1000, or 0 for "
+		"none\n");
+	expect_fine(SETS("workers.watchdog_ms=29999"));
+	expect_warnings(SETS("workers.watchdog_ms=30000"),
+		"--set: workers.watchdog_ms: 30000 is no shorter than HAProxy waits: requests in a "
+		"hung worker are answered 504, and not given to another (balancer.timeout_ms: "
+		"30000, default)\n");
+	expect_fine(SETS("workers.watchdog_ms=30000", "balancer.kind=none"));
+	/* The lab blocks workers, for 10 s at most. */
+	expect_fine(SETS("workers.watchdog_ms=10001", "lab.enabled=true"));
+	expect_fine(SETS("workers.watchdog_ms=0", "lab.enabled=true"));
+	expect_warnings(SETS("workers.watchdog_ms=10000", "lab.enabled=true"),
+		"--set: workers.watchdog_ms: 10000 is no longer than a request of the lab may "
+		"block "
+		"a worker (10000): such a worker is killed (lab.enabled: true, --set)\n");
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	expect_fine(SETS("workers.max_rss_mb=16"));
+	expect_warnings(SETS("workers.max_rss_mb=15"),
+		"--set: workers.max_rss_mb: 15 is so little that workers which are well are "
+		"replaced again and again; 16 is enough for them\n");
 }
 
 static void test_lab(void **state)
@@ -716,6 +752,8 @@ int main(void)
 		cmocka_unit_test(test_count_and_ports),
 		cmocka_unit_test(test_listeners_of_workers),
 		cmocka_unit_test(test_listeners_of_each_other),
+		cmocka_unit_test(test_watchdog),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_lab),
 		cmocka_unit_test(test_balancer),
 		cmocka_unit_test(test_warnings),
