@@ -1,6 +1,7 @@
 #include "balancer/render.h"
 
 #include "balancer/haproxy_template.h"
+#include "config/health.h"
 #include "lib/address.h"
 
 #include <errno.h>
@@ -125,6 +126,25 @@ static void put_server_ms(const struct config *c, struct buffer *out)
 	put_int(out, c->balancer_timeout_ms);
 }
 
+static void put_check_ms(const struct config *c, struct buffer *out)
+{
+	(void)c;
+	put_int(out, HEALTH_CHECK_MS);
+}
+
+static void put_check_spread(const struct config *c, struct buffer *out)
+{
+	(void)c;
+	put_int(out, HEALTH_CHECK_SPREAD);
+}
+
+/* Idle, then one more request: sending it, waiting for its turn, its answer, taking that. */
+static void put_hard_stop_ms(const struct config *c, struct buffer *out)
+{
+	put_int(out, c->limits_idle_ms + c->limits_client_ms + c->limits_queue_ms +
+			     c->balancer_timeout_ms + c->limits_client_ms);
+}
+
 static void put_listen(const struct config *c, struct buffer *out)
 {
 	put_bind(out, c->balancer_listen);
@@ -161,8 +181,8 @@ static void put_balance(const struct config *c, struct buffer *out)
 
 /*
  * A replica that DNS has just named counts as up, slots without a worker included, until its first
- * checks. There a low weight at first, and one refused connection as the sign to look again, keep
- * requests from being lost.
+ * checks. There a low weight at first, and a refused connection taken for a failed check (see the
+ * template), keep requests from being lost.
  */
 static void put_server_options(const struct config *c, struct buffer *out)
 {
@@ -173,7 +193,7 @@ static void put_server_options(const struct config *c, struct buffer *out)
 	if (c->balancer_policy == POLICY_RANDOM || c->balancer_policy == POLICY_RANDOM_2)
 		buffer_puts(out, " weight 256");
 	if (c->balancer_discovery == DISCOVERY_DNS)
-		buffer_puts(out, " slowstart 1s observe layer4 error-limit 1 on-error mark-down");
+		buffer_puts(out, " slowstart 1s");
 }
 
 static void put_static_servers(const struct config *c, struct buffer *out)
@@ -278,9 +298,9 @@ static void put_errors(const struct config *c, struct buffer *out)
 		{413, "body_too_large", "the body is larger than limits.body_bytes", ""},
 		{500, "internal", "the balancer failed", ""},
 		{501, "not_implemented", "the balancer does not support this", ""},
-		{502, "bad_gateway", "no worker gave a valid answer", ""},
+		{502, "bad_gateway", "no worker gave a valid answer", " hdr Retry-After 1"},
 		{503, "overloaded", "no worker is free; try again", " hdr Retry-After 1"},
-		{504, "gateway_timeout", "the worker did not answer in time", ""},
+		{504, "gateway_timeout", "the worker did not answer in time", " hdr Retry-After 1"},
 	};
 
 	for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
@@ -304,9 +324,12 @@ static const struct placeholder {
 	{"BALANCE", put_balance},
 	{"BODY_BYTES", put_body_bytes},
 	{"BUFFER_BYTES", put_buffer_bytes},
+	{"CHECK_MS", put_check_ms},
+	{"CHECK_SPREAD", put_check_spread},
 	{"CLIENT_MS", put_client_ms},
 	{"DESCRIPTORS", put_descriptors},
 	{"ERRORS", put_errors},
+	{"HARD_STOP_MS", put_hard_stop_ms},
 	{"IDLE_MS", put_idle_ms},
 	{"LISTEN", put_listen},
 	{"QUEUE_MS", put_queue_ms},

@@ -1,16 +1,18 @@
 #include "server/admin.h"
 
+#include "config/live.h"
 #include "lib/log.h"
 #include "server/http/conn.h"
 #include "server/http/server.h"
+#include "server/signals.h"
 #include "server/stats/fleet.h"
 #include "server/stats/metrics.h"
 #include "server/stats/sample.h"
 #include "server/stats/status_json.h"
-#include "server/terminate.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <string.h>
 
 #define HEADER_BYTES 8192
@@ -19,7 +21,7 @@
 #define IDLE_US 60000000u
 
 struct admin {
-	const struct config *config;
+	struct config *config; /* this process's own copy */
 	const char *config_path;
 	const struct stats_region *stats;
 	struct event_base *base;
@@ -27,7 +29,7 @@ struct admin {
 	struct sampler *sampler;
 	struct stats_region *own; /* the HTTP layer's counters need a place; nobody reads these */
 	struct http_server server;
-	struct terminate terminate;
+	struct signals signals;
 	bool ended;
 };
 
@@ -38,9 +40,10 @@ static void answer_health(struct admin *a)
 	bool serves = state == FLEET_OK || state == FLEET_DEGRADED;
 
 	http_reply_json(&a->server.reply, serves ? 200 : 503, "");
-	buffer_printf(&a->server.reply.body, "{\"status\":\"%s\",\"ready\":%u,\"workers\":%u}\n",
+	buffer_printf(&a->server.reply.body,
+		"{\"status\":\"%s\",\"ready\":%u,\"workers\":%u,\"parked\":%u}\n",
 		fleet_state_name(state), fleet_count(a->stats, SLOT_READY),
-		atomic_load(&a->stats->wanted));
+		atomic_load(&a->stats->wanted), fleet_count(a->stats, SLOT_PARKED));
 }
 
 static void answer_status(struct admin *a)
@@ -98,6 +101,12 @@ static void fill_reply(struct admin *a, const struct http_conn *c)
 	http_reply_error(reply, 404, "not_found", "there are /status.json, /metrics and /healthz");
 }
 
+static void end_if_idle(struct admin *a)
+{
+	if (a->ended && a->server.busy == 0)
+		(void)event_base_loopbreak(a->base);
+}
+
 static void on_request(struct http_conn *c, void *arg)
 {
 	struct admin *a = arg;
@@ -110,6 +119,7 @@ static void on_request(struct http_conn *c, void *arg)
 	http_server_wake(&a->server);
 	timing.work_us = a->server.now_us - c->complete_us;
 	http_conn_answer(c, &timing);
+	end_if_idle(a);
 }
 
 /* Requests are answered at once, so none can be left behind. */
@@ -130,12 +140,37 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	http_server_settle(&a->server);
 }
 
-static void on_terminate(void *arg)
+static void on_signal(int number, void *arg)
 {
 	struct admin *a = arg;
 
+	if (number == SIGUSR1) {
+		int error = log_reopen();
+
+		if (error)
+			log_error("cannot open the log again: %s", strerror(-error));
+		return;
+	}
+	if (number == SIGHUP) {
+		config_live_take(a->config, a->stats->live.value);
+		log_set_level((enum log_level)a->config->log_level);
+		return;
+	}
+	/* Who has begun to ask is answered. */
 	a->ended = true;
-	(void)event_base_loopbreak(a->base);
+	http_server_close(&a->server);
+	end_if_idle(a);
+}
+
+static int take_signals(struct admin *a)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGHUP);
+	return signals_init(&a->signals, a->base, &set, on_signal, a);
 }
 
 static int begin(struct admin *a, int listener)
@@ -159,11 +194,11 @@ static int begin(struct admin *a, int listener)
 	a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
 	if (!a->own || !a->tick || event_add(a->tick, &second) != 0)
 		return -ENOMEM;
-	error = http_server_init(&a->server, a->base, listener, a->own->slot, &options);
+	error = http_server_init(&a->server, a->base, listener, a->own->slot[0].seat, &options);
 	if (error)
 		return error;
 	sampler_tick(a->sampler);
-	error = terminate_init(&a->terminate, a->base, on_terminate, a);
+	error = take_signals(a);
 	if (error)
 		http_server_done(&a->server);
 	return error;
@@ -178,8 +213,8 @@ static void end(struct admin *a)
 	event_base_free(a->base);
 }
 
-int admin_run(const struct config *config, const char *config_path,
-	const struct stats_region *stats, int listener)
+int admin_run(struct config *config, const char *config_path, const struct stats_region *stats,
+	int listener)
 {
 	struct admin a = {.config = config, .config_path = config_path, .stats = stats};
 
@@ -194,7 +229,7 @@ int admin_run(const struct config *config, const char *config_path,
 	} else {
 		if (event_base_dispatch(a.base) < 0)
 			log_error("the event loop failed");
-		terminate_done(&a.terminate);
+		signals_done(&a.signals);
 		http_server_done(&a.server);
 	}
 	end(&a);

@@ -3,6 +3,9 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "server/admin.h"
+#include "server/backtrace.h"
+#include "server/restart.h"
+#include "server/watchdog.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -14,15 +17,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+struct stats_seat *child_seat(const struct child *c, const struct legacy *l)
+{
+	return c->slot == CHILD_ADMIN ? NULL : &l->stats->slot[c->slot].seat[c->seat];
+}
+
+/* --- birth */
+
 /* In the child: dies with the master, whatever ends that, and speaks under its own name. */
 static void become(const struct legacy *l, const char *role)
 {
 	log_set_role(role);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != l->master)
 		_exit(1);
+	(void)close(l->signals_fd);
+	if (l->upgrade_fd >= 0)
+		(void)close(l->upgrade_fd);
 }
 
-static _Noreturn void be_worker(struct legacy *l, int slot)
+static _Noreturn void be_worker(struct legacy *l, int slot, unsigned seat)
 {
 	char role[24];
 
@@ -30,7 +43,10 @@ static _Noreturn void be_worker(struct legacy *l, int slot)
 	become(l, role);
 	int listener = l->sockets.worker[slot];
 	sockets_close(&l->sockets, listener);
-	exit(worker_run(l->config, &l->stats->slot[slot], slot, listener));
+	int error = backtrace_install();
+	if (error)
+		log_error("cannot prepare for backtraces: %s", strerror(-error));
+	exit(worker_run(l->config, l->stats, slot, seat, listener));
 }
 
 static _Noreturn void be_admin(struct legacy *l)
@@ -41,65 +57,117 @@ static _Noreturn void be_admin(struct legacy *l)
 	exit(admin_run(l->config, l->config_path, l->stats, listener));
 }
 
-/* Before the fork: the slot has no worker, so its fields are the master's to write. */
+/* Before the fork: the seat has no worker, so its fields are the master's to write. */
 static void announce(struct child *c, struct legacy *l)
 {
-	if (c->slot == CHILD_ADMIN)
-		return;
-	struct stats_slot *s = &l->stats->slot[c->slot];
+	struct stats_seat *s = child_seat(c, l);
 
-	c->requests = stats_slot_requests(s);
+	c->spawned_us = clock_us();
+	c->leave = CHILD_STAYS;
+	c->deadline_us = UINT64_MAX;
+	c->silent_us = 0;
+	if (!s)
+		return;
+	c->requests = stats_seat_requests(s);
 	stats_set(&s->ready_us, 0);
-	stats_set(&s->spawned_us, c->restart.spawned_us);
+	stats_set(&s->spawned_us, c->spawned_us);
 	atomic_store(&s->state, SLOT_STARTING);
 }
 
-static void publish_birth(const struct child *c, struct legacy *l)
+/* A worker may be told to hand over (SIGQUIT) before it listens for that. */
+static pid_t fork_deaf(sigset_t *ret_before)
 {
-	uint64_t restarts = c->spawned > 1 ? 1 : 0;
+	sigset_t quit;
 
-	if (c->slot == CHILD_ADMIN) {
-		stats_add(&l->stats->admin_restarts, restarts);
-		return;
-	}
-	atomic_store(&l->stats->slot[c->slot].pid, c->pid);
-	stats_add(&l->stats->slot[c->slot].restarts, restarts);
+	sigemptyset(&quit);
+	sigaddset(&quit, SIGQUIT);
+	(void)sigprocmask(SIG_BLOCK, &quit, ret_before);
+	return fork();
 }
 
-static void give_up_for_now(struct child *c, struct legacy *l)
+int child_spawn(struct child *c, struct legacy *l)
 {
-	log_error("cannot fork: %s", strerror(errno));
-	restart_schedule(&c->restart, true, c->restart.spawned_us);
-	if (c->slot == CHILD_ADMIN)
-		return;
-	atomic_store(&l->stats->slot[c->slot].state, SLOT_WAITING);
-}
+	struct stats_seat *s = child_seat(c, l);
+	sigset_t before;
 
-void child_spawn(struct child *c, struct legacy *l)
-{
-	c->restart.spawned_us = clock_us();
 	announce(c, l);
-	pid_t pid = fork();
+	pid_t pid = fork_deaf(&before);
 	if (pid == 0) {
 		if (c->slot == CHILD_ADMIN)
 			be_admin(l);
 		else
-			be_worker(l, c->slot);
+			be_worker(l, c->slot, c->seat);
 	}
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0) {
-		give_up_for_now(c, l);
-		return;
+		int error = errno;
+
+		log_error("cannot fork: %s", strerror(error));
+		if (s)
+			atomic_store(&s->state, SLOT_WAITING);
+		return -error;
 	}
 	c->pid = pid;
-	c->spawned++;
-	publish_birth(c, l);
+	if (s)
+		atomic_store(&s->pid, pid);
+	return 0;
 }
 
-/* The slot has no worker now, so the master is the writer of all its fields. */
-static void publish_death(
-	const struct child *c, struct legacy *l, const struct rusage *usage, uint64_t now_us)
+/* --- life */
+
+bool child_is_ready(const struct child *c, const struct legacy *l)
 {
-	struct stats_slot *s = &l->stats->slot[c->slot];
+	return c->pid > 0 && stats_get(&child_seat(c, l)->ready_us) != 0;
+}
+
+void child_signal(const struct child *c, int number)
+{
+	if (c->pid > 0 && kill(c->pid, number) != 0)
+		log_error("cannot signal pid %d: %s", (int)c->pid, strerror(errno));
+}
+
+void child_tell(struct child *c, enum child_leave leave, uint64_t deadline_us)
+{
+	if (c->pid == 0 || c->leave != CHILD_STAYS)
+		return;
+	c->leave = leave;
+	if (c->deadline_us > deadline_us)
+		c->deadline_us = deadline_us;
+	child_signal(c, leave == CHILD_RETIRES ? SIGTERM : SIGQUIT);
+}
+
+void child_accuse(struct child *c, uint64_t silent_us, uint64_t now_us)
+{
+	if (c->silent_us != 0)
+		return;
+	log_warn("worker %d (pid %d) hangs: its loop has not turned for %.1f s", c->slot,
+		(int)c->pid, (double)silent_us / 1e6);
+	c->silent_us = silent_us;
+	child_signal(c, SIGABRT);
+	c->deadline_us = now_us + WATCHDOG_GRACE_US;
+}
+
+void child_enforce(struct child *c, uint64_t now_us)
+{
+	if (c->pid == 0 || now_us < c->deadline_us)
+		return;
+	if (c->silent_us == 0 && c->slot != CHILD_ADMIN)
+		log_warn("worker %d has not finished in time and is killed", c->slot);
+	child_signal(c, SIGKILL);
+	c->deadline_us = UINT64_MAX;
+}
+
+uint64_t child_requests(const struct child *c, const struct legacy *l)
+{
+	return stats_seat_requests(child_seat(c, l)) - c->requests;
+}
+
+/* --- death */
+
+/* The seat has no worker now, so the master is the writer of all its fields. */
+static void settle(
+	struct stats_seat *s, const struct rusage *usage, enum slot_state state, uint64_t now_us)
+{
 	uint64_t since = stats_get(&s->idle_since_us);
 	uint64_t cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
 			  (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
@@ -114,54 +182,39 @@ static void publish_death(
 	stats_set(&s->queue, 0);
 	stats_set(&s->lag_us, 0);
 	stats_set(&s->lag_due_us, 0);
-	atomic_store(&s->state, l->stopping ? SLOT_UNUSED : SLOT_WAITING);
+	atomic_store(&s->state, state);
 }
 
-/* What comes after this death, as the end of the obituary. */
-static void describe_next(
-	const struct child *c, const struct legacy *l, uint64_t now_us, char *text, size_t n)
+static void write_obituary(const struct child *c, const struct legacy *l, int status,
+	uint64_t now_us, const char *next)
 {
-	uint64_t start_us = c->restart.start_us;
-
-	text[0] = '\0';
-	if (l->stopping)
-		return;
-	if (start_us <= now_us)
-		(void)snprintf(text, n, "; next one at once");
-	else
-		(void)snprintf(text, n, "; next one in %llu ms",
-			(unsigned long long)((start_us - now_us) / 1000u));
-}
-
-static void write_obituary(
-	const struct child *c, const struct legacy *l, int status, uint64_t now_us)
-{
-	char cause[64], next[48];
-	double age_s = (double)(now_us - c->restart.spawned_us) / 1e6;
-	enum log_level level = l->stopping && WIFEXITED(status) ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
+	char cause[64], hung[64] = "";
+	double age_s = (double)(now_us - c->spawned_us) / 1e6;
+	bool told = c->leave != CHILD_STAYS && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	enum log_level level = told ? LOG_LEVEL_INFO : LOG_LEVEL_WARN;
 
 	(void)restart_cause(status, cause, sizeof(cause));
-	describe_next(c, l, now_us, next, sizeof(next));
 	if (c->slot == CHILD_ADMIN) {
 		log_line(
 			level, "admin (pid %d) %s after %.3f s%s", (int)c->pid, cause, age_s, next);
 		return;
 	}
-	uint64_t served = stats_slot_requests(&l->stats->slot[c->slot]) - c->requests;
-	log_line(level, "worker %d (pid %d) %s after %.3f s, %llu requests served%s", c->slot,
-		(int)c->pid, cause, age_s, (unsigned long long)served, next);
+	if (c->silent_us)
+		(void)snprintf(
+			hung, sizeof(hung), "hung for %.1f s and was ", (double)c->silent_us / 1e6);
+	log_line(level, "worker %d (pid %d) %s%s after %.3f s, %llu requests served%s", c->slot,
+		(int)c->pid, hung, cause, age_s, (unsigned long long)child_requests(c, l), next);
 }
 
-void child_bury(struct child *c, struct legacy *l, int wait_status, const struct rusage *usage)
+void child_bury(struct child *c, struct legacy *l, int wait_status, const struct rusage *usage,
+	enum slot_state state, const char *next)
 {
 	uint64_t now_us = clock_us();
-	/* The admin process does its work from its first moment; it counts as ready when it was born. */
-	uint64_t ready_us = c->slot == CHILD_ADMIN ? c->restart.spawned_us
-						   : stats_get(&l->stats->slot[c->slot].ready_us);
+	struct stats_seat *s = child_seat(c, l);
 
-	restart_schedule(&c->restart, restart_was_quick(wait_status, ready_us, now_us), now_us);
-	write_obituary(c, l, wait_status, now_us);
-	if (c->slot != CHILD_ADMIN)
-		publish_death(c, l, usage, now_us);
+	write_obituary(c, l, wait_status, now_us, next);
+	if (s)
+		settle(s, usage, state, now_us);
 	c->pid = 0;
+	c->deadline_us = UINT64_MAX;
 }

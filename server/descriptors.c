@@ -3,6 +3,13 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#define SPARE 64 /* listener, epoll, timer, signals, log, and what libraries open */
+
+uint64_t descriptors_needed(const struct config *c)
+{
+	return (uint64_t)c->limits_connections + (uint64_t)c->workers_max + SPARE;
+}
+
 int descriptors_raise(uint64_t need, uint64_t *ret_limit)
 {
 	struct rlimit limit;

@@ -2,7 +2,12 @@
 #ifndef QUERN_SERVER_DESCRIPTORS_H
 #define QUERN_SERVER_DESCRIPTORS_H
 
+#include "config/config.h"
+
 #include <stdint.h>
+
+/* How many a process of quernd may need with that configuration. */
+uint64_t descriptors_needed(const struct config *c);
 
 /*
  * Raises the limit of open files, the hard one too where that is allowed, until a process may hold

@@ -7,6 +7,11 @@ void job_queue_init(struct job_queue *q, size_t limit)
 	q->limit = limit;
 }
 
+void job_queue_limit(struct job_queue *q, size_t limit)
+{
+	q->limit = limit;
+}
+
 bool job_push(struct job_queue *q, struct job *job)
 {
 	if (q->len >= q->limit)

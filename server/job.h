@@ -26,6 +26,9 @@ struct job_queue {
 
 void job_queue_init(struct job_queue *q, size_t limit);
 
+/* Another limit from now on; who waits already stays. */
+void job_queue_limit(struct job_queue *q, size_t limit);
+
 /* False, and nothing happened, when the queue is full. The job stays its caller's and must not
  * move. */
 bool job_push(struct job_queue *q, struct job *job) __attribute__((warn_unused_result));

@@ -24,7 +24,7 @@ static int arm(struct lag *l)
 static void on_due(evutil_socket_t fd, short what, void *arg)
 {
 	struct lag *l = arg;
-	struct stats_slot *stats = l->server->stats;
+	struct stats_seat *stats = l->server->stats;
 	(void)fd;
 	(void)what;
 

@@ -3,7 +3,9 @@
 #include "config/config.h"
 #include "lib/log.h"
 #include "server/check.h"
+#include "server/libevent_log.h"
 #include "server/master.h"
+#include "server/succession.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +22,13 @@ static const char usage[] =
 	"      --check           checks the configuration, says what would run, and exits\n"
 	"      --print-config    prints the configuration in force as JSON\n"
 	"      --print-schema    prints the JSON Schema of the file\n" COMMAND_HELP_LAST "\n"
-	"Signals to the master: SIGTERM, SIGINT and SIGHUP finish the requests under way, at most\n"
-	"workers.drain_ms, and exit; a second SIGINT ends at once.\n"
+	"Signals to the master: SIGTERM and SIGINT finish the requests under way, at most\n"
+	"workers.drain_ms, and exit; a second SIGINT ends at once. SIGHUP reads the configuration "
+	"again,\n"
+	"SIGUSR2 starts the program anew and hands over to it, SIGUSR1 opens the log's file "
+	"again,\n"
+	"SIGTTIN and SIGTTOU start and end one worker; quernctl sends them and tells the outcome.\n"
+	"Exit code 3: no worker lives long enough to serve.\n"
 	"\n"
 	"Options, each also taken from the environment variable named beside it:\n"
 	"\n";
@@ -92,18 +99,28 @@ static int check(const struct command *c, const struct config *config)
 	return print(c, &text);
 }
 
-static int serve(const struct command *c, const struct config *config)
+static int serve(const struct command *c, struct config *config, char **argv)
 {
 	char path[PATH_MAX];
+	struct master_options master = {
+		.config = config,
+		.config_path = c->file ? realpath(c->file, path) : NULL,
+		.source = {.file = c->file,
+			.set = c->set,
+			.settings = c->settings,
+			.environment = environ},
+		.argv = argv,
+	};
 	const int error = log_open((enum log_level)config->log_level, config->log_destination);
 
 	if (error)
 		return command_fail(c, "cannot open the log (log.destination) %s: %s",
 			config->log_destination, strerror(-error));
-	return master_run(config, c->file ? realpath(c->file, path) : NULL);
+	libevent_log_install();
+	return master_run(&master);
 }
 
-static int run(struct command *c, enum mode mode)
+static int run(struct command *c, enum mode mode, char **argv)
 {
 	struct config config;
 	int code;
@@ -113,14 +130,17 @@ static int run(struct command *c, enum mode mode)
 	if (mode == MODE_PRINT_SCHEMA)
 		return print_schema(c);
 	code = command_load(c, &config);
-	if (code != EXIT_DONE)
+	if (code != EXIT_DONE) {
+		if (mode == MODE_SERVE)
+			succession_tell("its configuration is wrong; see the log");
 		return code;
+	}
 	if (mode == MODE_CHECK)
 		code = check(c, &config);
 	else if (mode == MODE_PRINT_CONFIG)
 		code = print_config(c, &config);
 	else
-		code = serve(c, &config);
+		code = serve(c, &config, argv);
 	config_done(&config);
 	return code;
 }
@@ -154,7 +174,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	int code = command_read(&command, argc, argv);
 	if (code == COMMAND_GO_ON)
-		code = run(&command, mode);
+		code = run(&command, mode, argv);
 	command_done(&command);
 	return code;
 }

@@ -7,7 +7,6 @@
 
 #define QUICK_US 1000000u
 #define BACKOFF_MIN_US 50000u
-#define BACKOFF_MAX_US 5000000u
 
 /* Signals that a process brings upon itself. */
 static bool is_fault(int signal_number)
@@ -35,13 +34,22 @@ void restart_schedule(struct restart *r, bool quick, uint64_t now_us)
 	if (!quick) {
 		uint64_t earliest = r->spawned_us + BACKOFF_MIN_US;
 
-		r->backoff_us = 0;
 		r->start_us = earliest > now_us ? earliest : now_us;
+		r->backoff_us = 0;
+		r->quick = 0;
+		r->parked = false;
 		return;
 	}
-	r->backoff_us = r->backoff_us == 0 ? BACKOFF_MIN_US : r->backoff_us * 2;
-	if (r->backoff_us > BACKOFF_MAX_US)
-		r->backoff_us = BACKOFF_MAX_US;
+	const bool was_parked = r->parked;
+
+	r->quick++;
+	r->parked = r->quick >= RESTART_QUICK_DEATHS;
+	if (r->parked != was_parked)
+		r->backoff_us = RESTART_PARK_MIN_US;
+	else
+		r->backoff_us = r->backoff_us == 0 ? BACKOFF_MIN_US : r->backoff_us * 2;
+	if (r->backoff_us > RESTART_PARK_MAX_US)
+		r->backoff_us = RESTART_PARK_MAX_US;
 	r->start_us = now_us + r->backoff_us;
 }
 

@@ -1,319 +1,14 @@
 #include "server/worker.h"
 
+#include "config/live.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "server/access.h"
-#include "server/arrival.h"
-#include "server/http/conn.h"
-#include "server/http/server.h"
-#include "server/job.h"
-#include "server/lag.h"
-#include "server/route.h"
-#include "server/routes/params.h"
-#include "server/terminate.h"
+#include "server/descriptors.h"
+#include "server/worker_internal.h"
 
-#include <event2/event.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
-
-/* Requests that waited too long are refused without a turn of their own, but not without bound in
- * one turn. */
-#define LATE_PER_TURN 64
-/* Jobs share a turn as long as together they are over sooner. */
-#define TURN_US 50u
-/* One poll of the loop tells of more connections than this, if there are as many; libevent begins with 32 events. */
-#define TOLD_AT_ONCE 16
-/* A client is taken to stay for this long after it has sent a request. */
-#define STAYS_US 1000u
-
-struct worker {
-	const struct config *config;
-	struct stats_slot *stats;
-	int slot;
-	struct event_base *base;
-	struct http_server server;
-	struct job_queue queue;
-	uint64_t unread_us; /* how long before the turn's poll what it told may have come */
-	struct lag lag;
-	struct terminate terminate;
-	struct event *door; /* closes some time after the drain has begun */
-	struct params params;
-	struct buffer scratch;
-};
-
-static struct http_conn *conn_of(struct job *job)
-{
-	return (struct http_conn *)((char *)job - offsetof(struct http_conn, job));
-}
-
-static void publish_queue(struct worker *w)
-{
-	stats_set(&w->stats->queue, w->queue.len);
-}
-
-/* Counts, logs and sends what is in the server's reply. */
-static void answer(struct worker *w, struct http_conn *c, enum stats_route route,
-	const struct http_reply_timing *timing)
-{
-	const struct http_reply *r = &w->server.reply;
-
-	stats_count_answer(w->stats, route, r->status);
-	/* Health checks come twice a second from each HAProxy, and would be most of the lines. */
-	if (w->config->http_access_log && route != ROUTE_HEALTHZ) {
-		struct access_entry entry = {
-			.worker = w->slot,
-			.route = route,
-			.status = r->status,
-			.body_bytes = r->body.len,
-			.queue_us = timing->queue_us,
-			.work_us = timing->work_us,
-			.response_us = timing->queue_us + timing->work_us,
-		};
-		access_log(c, &entry, w->config, &w->scratch);
-	}
-	http_conn_answer(c, timing);
-}
-
-/* 503 before any work was spent on it. */
-static void shed(struct worker *w, struct http_conn *c, enum stats_route route, uint64_t queue_us,
-	const char *message)
-{
-	struct http_reply_timing timing = {.queue_us = queue_us, .work = "none"};
-
-	http_reply_error(&w->server.reply, 503, "overloaded", message);
-	answer(w, c, route, &timing);
-}
-
-static void fill_reply(struct worker *w, struct http_conn *c, const struct route *route)
-{
-	struct exchange x = {
-		.request = &c->request,
-		.data = http_conn_data(c),
-		.reply = &w->server.reply,
-		.config = w->config,
-		.draining = w->server.draining,
-		.params = &w->params,
-		.scratch = &w->scratch,
-	};
-
-	http_reply_reset(&w->server.reply);
-	route->handle(&x);
-}
-
-static void answer_at_once(struct worker *w, struct http_conn *c, const struct route *route)
-{
-	struct http_reply_timing timing = {.work = route->work};
-
-	fill_reply(w, c, route);
-	timing.work_us = clock_us() - c->complete_us;
-	answer(w, c, route->id, &timing);
-}
-
-/* A whole request has come, or one that could not be read. Refusals and health checks never wait.
- */
-static void on_request(struct http_conn *c, void *arg)
-{
-	struct worker *w = arg;
-	struct http_reply_timing nothing = {.work = "none"};
-	enum stats_route id = ROUTE_NONE;
-
-	if (c->request.refusal.status != 0) {
-		http_reply_refuse(&w->server.reply, &c->request.refusal);
-		answer(w, c, id, &nothing);
-		return;
-	}
-	const struct route *route =
-		route_find(&c->request, http_conn_data(c), w->config, &w->server.reply, &id);
-	if (!route) {
-		answer(w, c, id, &nothing);
-		return;
-	}
-	if (route->at_once) {
-		answer_at_once(w, c, route);
-		return;
-	}
-	c->job.route = route;
-	if (!job_push(&w->queue, &c->job)) {
-		stats_add(&w->stats->shed_full, 1);
-		shed(w, c, route->id, 0, "the queue is full");
-	}
-	publish_queue(w);
-}
-
-/* The client closed while its request waited. */
-static void on_gone(struct http_conn *c, void *arg)
-{
-	struct worker *w = arg;
-
-	if (!c->job.queued)
-		return;
-	job_remove(&w->queue, &c->job);
-	publish_queue(w);
-	stats_add(&w->stats->abandoned, 1);
-}
-
-/* How long it took, to the answer's last byte. */
-static uint64_t run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64_t began_us)
-{
-	const struct route *route = c->job.route;
-	struct http_reply_timing timing = {.queue_us = queue_us, .work = route->work};
-
-	fill_reply(w, c, route);
-	http_server_wake(&w->server);
-	timing.work_us = w->server.now_us - began_us;
-	answer(w, c, route->id, &timing);
-	stats_add(&w->stats->jobs, 1);
-	histogram_record(&w->stats->queue_time, queue_us);
-	histogram_record(&w->stats->service_time, timing.work_us);
-	http_server_wake(&w->server);
-	uint64_t job_us = w->server.now_us - began_us;
-	histogram_record(&w->stats->response_time, queue_us + job_us);
-	return job_us;
-}
-
-/* This turn's poll had room for all that there was to tell. */
-static bool is_all_told(const struct worker *w)
-{
-	return w->server.heard < TOLD_AT_ONCE;
-}
-
-/*
- * Whether the client has left, which costs a system call to find out. A connection is watched all the time, and one
- * whose client has left is closed when the turn's input is read; so its socket is asked only where the poll may not
- * have told: nothing is read from it, there was more to tell than fits, or its request was read in this very turn and
- * may have lain there for long; then the end can be right behind it. A connection that has just been accepted is always
- * asked, as nobody knows how long it waited for that.
- */
-static bool is_gone(const struct worker *w, const struct http_conn *c)
-{
-	bool fresh = c->turn == w->server.turn, is_new = c->first_turn == w->server.turn;
-
-	if (c->reading && is_all_told(w) && !is_new && !(fresh && w->unread_us > STAYS_US))
-		return false;
-	return http_conn_is_gone(c);
-}
-
-/* Takes jobs off the queue until one was run, and returns how long it took; the others were too late, or nobody waits
- * for them any more. 0: none was run. The clock has just been read. */
-static uint64_t run_one_job(struct worker *w)
-{
-	uint64_t limit_us = (uint64_t)w->config->limits_queue_ms * 1000u;
-	bool stamped = w->config->balancer_kind == BALANCER_HAPROXY;
-
-	for (int i = 0; i < LATE_PER_TURN; i++) {
-		struct job *job = job_pop(&w->queue);
-		if (!job)
-			return 0;
-		/* The one before was answered or closed meanwhile. */
-		if (i > 0)
-			http_server_wake(&w->server);
-		struct http_conn *c = conn_of(job);
-		uint64_t began_us = w->server.now_us;
-		uint64_t queue_us = arrival_waited_us(c, began_us, stamped, w->stats);
-		publish_queue(w);
-		if (is_gone(w, c)) {
-			stats_add(&w->stats->abandoned, 1);
-			http_conn_close(c);
-			continue;
-		}
-		if (queue_us > limit_us) {
-			stats_add(&w->stats->shed_late, 1);
-			shed(w, c, job->route->id, queue_us,
-				"the request waited too long for its turn");
-			continue;
-		}
-		return run(w, c, queue_us, began_us);
-	}
-	return 0;
-}
-
-/*
- * One job a turn; but jobs that are over sooner than input is looked for share one, as long as they keep the loop from
- * its input no longer than TURN_US together. Returns how long that was.
- */
-static uint64_t run_jobs(struct worker *w)
-{
-	uint64_t deaf_us = 0;
-
-	http_server_wake(&w->server);
-	uint64_t began_us = w->server.now_us;
-	do {
-		deaf_us += run_one_job(w);
-		http_server_settle(&w->server);
-	} while (w->queue.len > 0 && w->server.now_us - began_us < TURN_US);
-	return deaf_us;
-}
-
-static void on_door(evutil_socket_t fd, short what, void *arg)
-{
-	struct worker *w = arg;
-	(void)fd;
-	(void)what;
-
-	http_server_wake(&w->server);
-	http_server_close(&w->server);
-	http_server_settle(&w->server);
-}
-
-/*
- * New connections are taken for half of the drain's time, so that HAProxy can see the 404 of its health check and
- * requests that it has sent meanwhile are answered; then those still come would not be finished before the end. Without
- * HAProxy nobody looks at the health check, and clients would keep coming for as long as they were let in.
- */
-static void close_door_in_time(struct worker *w)
-{
-	int64_t half_us = w->config->workers_drain_ms * 1000 / 2;
-	struct timeval delay = {.tv_sec = half_us / 1000000, .tv_usec = half_us % 1000000};
-
-	if (w->config->balancer_kind == BALANCER_NONE || event_add(w->door, &delay) != 0)
-		http_server_close(&w->server);
-}
-
-static void on_terminate(void *arg)
-{
-	struct worker *w = arg;
-
-	http_server_wake(&w->server);
-	if (w->server.draining)
-		return;
-	atomic_store(&w->stats->state, SLOT_DRAINING);
-	log_debug("draining: %llu connections, %llu requests", (unsigned long long)w->server.open,
-		(unsigned long long)w->server.busy);
-	close_door_in_time(w);
-	http_server_drain(&w->server, (uint64_t)w->config->workers_drain_ms * 1000u / 2);
-}
-
-/*
- * Drained: nothing is under way, nor has anything come that was not looked at yet. One pass accepts
- * what waits in the backlog, the next one reads what those connections have sent already.
- */
-static bool is_finished(struct worker *w)
-{
-	if (!w->server.draining)
-		return false;
-	for (int pass = 0; pass < 2 && w->server.busy == 0; pass++)
-		(void)event_base_loop(w->base, EVLOOP_NONBLOCK);
-	return w->server.busy == 0;
-}
-
-static void serve(struct worker *w)
-{
-	http_server_wake(&w->server);
-	while (!is_finished(w)) {
-		bool idle = w->queue.len == 0;
-
-		/* Each turn ends with a look at the clock. */
-		if (idle)
-			stats_set(&w->stats->idle_since_us, w->server.now_us);
-		http_server_turn(&w->server);
-		if (event_base_loop(w->base, EVLOOP_ONCE | (idle ? 0 : EVLOOP_NONBLOCK)) < 0) {
-			log_error("the event loop failed");
-			return;
-		}
-		uint64_t deaf_us = run_jobs(w);
-		w->unread_us = deaf_us + (is_all_told(w) ? 0 : w->unread_us);
-	}
-}
 
 static struct http_server_options server_options(struct worker *w)
 {
@@ -328,10 +23,133 @@ static struct http_server_options server_options(struct worker *w)
 		.style = {.cache_control = c->http_cache_control,
 			.allow_origin = c->http_allow_origin,
 			.worker = w->slot},
-		.on_request = on_request,
-		.on_gone = on_gone,
+		.on_request = worker_on_request,
+		.on_gone = worker_on_gone,
 		.arg = w,
 	};
+}
+
+/* --- signals */
+
+static void leave(struct worker *w, enum drain_kind kind)
+{
+	if (w->leave.drain.kind != DRAIN_NONE)
+		return;
+	atomic_store(&w->stats->state, SLOT_DRAINING);
+	log_debug("%s: %llu connections, %llu requests",
+		kind == DRAIN_RETIRE ? "draining" : "handing over",
+		(unsigned long long)w->server.open, (unsigned long long)w->server.busy);
+	leave_begin(&w->leave, kind, w->config->balancer_kind == BALANCER_HAPROXY,
+		(uint64_t)w->config->workers_drain_ms * 1000u);
+}
+
+static void raise_descriptors(const struct config *c)
+{
+	uint64_t limit = 0;
+	int error = descriptors_raise(descriptors_needed(c), &limit);
+
+	if (error)
+		log_error("limits.connections = %lld needs more than the %llu open files allowed "
+			  "here: %s",
+			(long long)c->limits_connections, (unsigned long long)limit,
+			strerror(-error));
+}
+
+/* Whatever is read from the configuration at the time it is needed is taken by this alone; the rest is told. */
+static void take_live_options(struct worker *w)
+{
+	config_live_take(w->config, w->region->live.value);
+	log_set_level((enum log_level)w->config->log_level);
+	raise_descriptors(w->config);
+	job_queue_limit(&w->queue, (size_t)w->config->limits_queue);
+	struct http_server_options options = server_options(w);
+	http_server_change(&w->server, &options);
+}
+
+static void reopen_log(void)
+{
+	int error = log_reopen();
+
+	if (error)
+		log_error("cannot open the log again: %s", strerror(-error));
+}
+
+static void on_signal(int number, void *arg)
+{
+	struct worker *w = arg;
+
+	http_server_wake(&w->server);
+	switch (number) {
+	case SIGTERM:
+		leave(w, DRAIN_RETIRE);
+		break;
+	case SIGQUIT:
+		leave(w, DRAIN_HAND_OVER);
+		break;
+	case SIGHUP:
+		take_live_options(w);
+		break;
+	case SIGUSR1:
+		reopen_log();
+		break;
+	default:
+		break;
+	}
+	http_server_settle(&w->server);
+}
+
+/* HAProxy checks slots: whoever asked for the health of the worker before will ask for this one's. */
+static uint64_t last_check_us(const struct stats_slot *s)
+{
+	uint64_t last_us = 0;
+
+	for (int i = 0; i < STATS_SEATS; i++)
+		if (stats_get(&s->seat[i].checked_us) > last_us)
+			last_us = stats_get(&s->seat[i].checked_us);
+	return last_us;
+}
+
+static int take_signals(struct worker *w)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	return signals_init(&w->signals, w->base, &set, on_signal, w);
+}
+
+/* --- its life */
+
+static void log_drain(const struct worker *w)
+{
+	const struct leave *l = &w->leave;
+
+	log_debug("drained: door closed after %llu ms, %llu health checks told, over after %llu ms",
+		(unsigned long long)((l->closed_us - l->drain.began_us) / 1000u),
+		(unsigned long long)l->drain.refused,
+		(unsigned long long)((w->server.now_us - l->drain.began_us) / 1000u));
+}
+
+static void serve(struct worker *w)
+{
+	http_server_wake(&w->server);
+	while (!leave_is_over(&w->leave)) {
+		bool idle = w->queue.len == 0;
+
+		/* Each turn ends with a look at the clock. */
+		if (idle)
+			stats_set(&w->stats->idle_since_us, w->server.now_us);
+		http_server_turn(&w->server);
+		if (event_base_loop(w->base, EVLOOP_ONCE | (idle ? 0 : EVLOOP_NONBLOCK)) < 0) {
+			log_error("the event loop failed");
+			return;
+		}
+		worker_run_jobs(w);
+	}
+	log_drain(w);
 }
 
 static void serve_on(struct worker *w, int listener)
@@ -345,10 +163,13 @@ static void serve_on(struct worker *w, int listener)
 	}
 	error = lag_init(&w->lag, w->base, &w->server);
 	if (!error)
-		error = terminate_init(&w->terminate, w->base, on_terminate, w);
+		error = leave_init(&w->leave, w->base, &w->server);
+	if (!error)
+		error = take_signals(w);
 	if (error) {
 		log_error("cannot watch the loop: %s", strerror(-error));
 	} else {
+		w->leave.drain.checked_us = last_check_us(&w->region->slot[w->slot]);
 		stats_set(&w->stats->ready_us, clock_us());
 		atomic_store(&w->stats->state, SLOT_READY);
 		log_info("ready after %llu ms",
@@ -356,30 +177,31 @@ static void serve_on(struct worker *w, int listener)
 					     1000u));
 		serve(w);
 	}
-	terminate_done(&w->terminate);
+	signals_done(&w->signals);
+	leave_done(&w->leave);
 	lag_done(&w->lag);
 	http_server_done(&w->server);
 }
 
-int worker_run(const struct config *config, struct stats_slot *stats, int slot, int listener)
+int worker_run(
+	struct config *config, struct stats_region *stats, int slot, unsigned seat, int listener)
 {
-	struct worker w = {.config = config, .stats = stats, .slot = slot};
+	struct worker w = {.config = config,
+		.region = stats,
+		.stats = &stats->slot[slot].seat[seat],
+		.slot = slot};
 
 	job_queue_init(&w.queue, (size_t)config->limits_queue);
 	params_init(&w.params);
 	buffer_init(&w.scratch);
 	w.base = event_base_new();
-	w.door = w.base ? evtimer_new(w.base, on_door, &w) : NULL;
-	if (w.door)
+	if (w.base)
 		serve_on(&w, listener);
 	else
 		log_error("cannot make an event loop");
-	bool drained = w.door && w.server.draining;
-	if (w.door)
-		event_free(w.door);
 	if (w.base)
 		event_base_free(w.base);
 	params_done(&w.params);
 	buffer_done(&w.scratch);
-	return drained ? 0 : 1;
+	return w.leave.drain.kind != DRAIN_NONE ? 0 : 1;
 }

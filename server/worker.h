@@ -9,10 +9,18 @@
 #include "server/stats/stats.h"
 
 /*
- * Serves on `listener` until SIGTERM (which must be blocked, as the master left it), then finishes
- * what it has. Everything given is borrowed. Returns the process's exit code: 0 after a drain, 1
- * when it could not begin.
+ * Serves on `listener`, counting in seat `seat` of the slot, until a signal ends it. The signals, which must be blocked, as
+ * the master left them:
+ *
+ *   SIGTERM   leaves, and nobody takes its place: DRAIN_RETIRE of server/drain.h
+ *   SIGQUIT   leaves, while a successor accepts on the same socket: DRAIN_HAND_OVER
+ *   SIGHUP    takes the live options from stats->live
+ *   SIGUSR1   opens the log again
+ *
+ * Everything given is borrowed; the config is this process's own, and is written to. Returns the process's exit code: 0
+ * after a drain, 1 when it could not begin.
  */
-int worker_run(const struct config *config, struct stats_slot *stats, int slot, int listener);
+int worker_run(
+	struct config *config, struct stats_region *stats, int slot, unsigned seat, int listener);
 
 #endif

@@ -10,6 +10,7 @@
 #include "server/ctl/report.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define CTL_DEADLINE_MS 2000 /* for one exchange with the admin process */
 #define CTL_WHY_BYTES 256
@@ -21,11 +22,23 @@
 int ctl_report(const char *address, struct report *ret, char why[CTL_WHY_BYTES])
 	__attribute__((warn_unused_result));
 
+/* A line on standard error that is written over itself, for people at a terminal only. */
+void ctl_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void ctl_progress_end(void);
+
 /* Prints the table once, or, with json, status.json as it came. */
 int ctl_status(const char *address, bool json);
 
 /* The table, every second anew, until q, Ctrl-C or a signal. */
 int ctl_top(const char *address);
+
+/*
+ * Each asks the master by a signal for a change and waits for what comes of it: to read its
+ * configuration again, to run that many workers, to start the program's new binary in its place.
+ */
+int ctl_reload(const char *address);
+int ctl_scale(const char *address, uint32_t workers);
+int ctl_upgrade(const char *address);
 
 /* Ends that quernd by SIGTERM and waits until it is gone. */
 int ctl_stop(const char *address);

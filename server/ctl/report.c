@@ -41,10 +41,11 @@ static pid_t pid_of(const json_t *o, const char *name)
 	return value > INT32_MAX ? 0 : (pid_t)value;
 }
 
-static void make_printable(char *text)
+/* kept: a control character that may stay, or 0. */
+static void make_printable(char *text, unsigned char kept)
 {
 	for (unsigned char *c = (unsigned char *)text; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f)
+		if ((*c < 0x20 && *c != kept) || *c == 0x7f)
 			*c = '?';
 		/* C1 control characters are 0xc2 0x80 to 0xc2 0x9f in UTF-8. */
 		if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
@@ -52,14 +53,19 @@ static void make_printable(char *text)
 	}
 }
 
-static void text_of(char *ret, size_t n, const json_t *o, const char *name)
+static void lines_of(char *ret, size_t n, const json_t *o, const char *name, unsigned char kept)
 {
 	const char *text = json_string_value(json_object_get(o, name));
 
 	ret[0] = '\0';
 	if (text)
 		strncat(ret, text, n - 1);
-	make_printable(ret);
+	make_printable(ret, kept);
+}
+
+static void text_of(char *ret, size_t n, const json_t *o, const char *name)
+{
+	lines_of(ret, n, o, name, 0);
 }
 
 static void read_latency(struct report_latency *ret, const json_t *o)
@@ -77,7 +83,9 @@ static void read_row(struct report_row *ret, const json_t *o)
 
 	ret->slot = u32_of(o, "slot");
 	ret->pid = pid_of(o, "pid");
+	ret->draining_pid = pid_of(o, "draining_pid");
 	text_of(ret->state, sizeof(ret->state), o, "state");
+	ret->next_start_s = real_or_0(o, "next_start_s");
 	ret->age_s = real_or_0(o, "age_s");
 	ret->memory_bytes = u64_of(o, "memory_bytes");
 	ret->connections = u64_of(o, "connections");
@@ -85,6 +93,9 @@ static void read_row(struct report_row *ret, const json_t *o)
 	ret->queue = u64_of(o, "queue");
 	ret->requests = u64_of(o, "requests");
 	ret->restarts = u64_of(o, "restarts");
+	ret->hung = u64_of(o, "hung");
+	ret->recycled = u64_of(o, "recycled");
+	ret->parked = u64_of(o, "parked");
 	ret->requests_per_s = real_or_0(o, "requests_per_s");
 	ret->busy = real_or_0(o, "busy");
 	ret->cpu = real_or_0(o, "cpu");
@@ -100,6 +111,33 @@ static void read_row(struct report_row *ret, const json_t *o)
 	ret->timeouts = u64_of(o, "timeouts_client");
 	ret->bytes_in = u64_of(o, "bytes_in");
 	ret->bytes_out = u64_of(o, "bytes_out");
+}
+
+static void read_change(struct report_change *ret, const json_t *o)
+{
+	text_of(ret->kind, sizeof(ret->kind), o, "kind");
+	text_of(ret->state, sizeof(ret->state), o, "state");
+	ret->number = u64_of(o, "number");
+	ret->begun_us = u64_of(o, "begun_us");
+	ret->ended_us = u64_of(o, "ended_us");
+	ret->age_s = real_or_0(o, "age_s");
+	ret->target = u32_of(o, "target");
+	ret->done = u32_of(o, "done");
+	ret->total = u32_of(o, "total");
+	lines_of(ret->text, sizeof(ret->text), o, "text", '\n');
+	for (size_t n = strlen(ret->text); n > 0 && ret->text[n - 1] == '\n'; n--)
+		ret->text[n - 1] = '\0';
+}
+
+/* The last ones, if there are more than there is room for. */
+static void read_changes(struct report *r, const json_t *list)
+{
+	size_t n = json_array_size(list), first = n > REPORT_CHANGES ? n - REPORT_CHANGES : 0;
+
+	r->tells_changes = json_is_array(list);
+	r->changes = n - first;
+	for (size_t i = first; i < n; i++)
+		read_change(&r->change[i - first], json_array_get(list, i));
 }
 
 static int read_report(struct report *r, const json_t *o)
@@ -128,13 +166,14 @@ static int read_report(struct report *r, const json_t *o)
 	read_row(&r->fleet, fleet);
 	r->fleet.memory_bytes = 0; /* there that of all processes, here that of the workers */
 
+	read_changes(r, json_object_get(o, "changes"));
 	r->workers = json_array_size(workers);
 	r->worker = calloc(r->workers ? r->workers : 1, sizeof(*r->worker));
 	r->config = config ? strdup(config) : NULL;
 	if (!r->worker || (config && !r->config))
 		return -ENOMEM;
 	if (r->config)
-		make_printable(r->config);
+		make_printable(r->config, 0);
 	for (size_t i = 0; i < r->workers; i++) {
 		read_row(&r->worker[i], json_array_get(workers, i));
 		r->fleet.memory_bytes += r->worker[i].memory_bytes;

@@ -2,10 +2,14 @@
 #include "server/ctl/units.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #define GAP 3
+#define FAILED_LATELY_S 3600
+#define LINE_BYTES (REPORT_TEXT_BYTES + 128) /* a change's text, and what goes before it */
 
 /* Pieces of text, put on a line for as long as they fit. */
 struct flow {
@@ -73,6 +77,38 @@ static void write_late(struct flow *f, const struct report *r)
 		piece(f, TONE_BAD, text);
 }
 
+/* Slots that are left alone, and when the first of them is tried again. */
+static void write_parked(struct flow *f, const struct report *r)
+{
+	char text[64], in[UNITS_BYTES];
+	double next_s = INFINITY;
+	size_t parked = 0;
+
+	for (size_t i = 0; i < r->workers; i++) {
+		if (strcmp(r->worker[i].state, "parked") != 0)
+			continue;
+		parked++;
+		next_s = fmin(next_s, r->worker[i].next_start_s);
+	}
+	if (parked == 0)
+		return;
+	(void)snprintf(
+		text, sizeof(text), "%zu parked, next try in %s", parked, units_age(in, next_s));
+	piece(f, TONE_BAD, text);
+}
+
+static void write_leaving(struct flow *f, const struct report *r)
+{
+	char text[64];
+	size_t leaving = 0;
+
+	for (size_t i = 0; i < r->workers; i++)
+		leaving += r->worker[i].draining_pid > 0;
+	(void)snprintf(text, sizeof(text), "%zu replaced (+), still draining", leaving);
+	if (leaving > 0)
+		piece(f, TONE_WARN, text);
+}
+
 static void write_memory(struct flow *f, const struct report *r)
 {
 	char text[128], all[UNITS_BYTES], master[UNITS_BYTES], admin[UNITS_BYTES];
@@ -94,6 +130,8 @@ static void write_fleet(struct flow *f, const struct report *r)
 		r->max);
 	piece(f, r->ready < r->wanted ? TONE_WARN : TONE_PLAIN, text);
 	write_late(f, r);
+	write_parked(f, r);
+	write_leaving(f, r);
 	if (strcmp(r->balancer, "haproxy") == 0)
 		(void)snprintf(
 			text, sizeof(text), "%s://%s by haproxy, %s", scheme, r->listen, r->policy);
@@ -132,7 +170,55 @@ static void write_totals(struct flow *f, const struct report *r)
 			text, sizeof(text), "client timeouts %s", units_grouped(a, t->timeouts));
 		piece(f, TONE_PLAIN, text);
 	}
+	if (t->hung + t->recycled > 0) {
+		(void)snprintf(text, sizeof(text), "replaced: %s hung, %s recycled",
+			units_grouped(a, t->hung), units_grouped(b, t->recycled));
+		piece(f, t->hung > 0 ? TONE_WARN : TONE_PLAIN, text);
+	}
 	new_line(f);
+}
+
+/* The first line of text (below LINE_BYTES), as far as it fits into n characters. */
+static void write_first_line(struct flow *f, enum tone tone, const char *text, size_t n)
+{
+	char line[LINE_BYTES + sizeof(" ...")];
+	size_t len = strcspn(text, "\n");
+	bool cut = text[len] != '\0';
+
+	(void)snprintf(line, sizeof(line), "%.*s", (int)len, text);
+	while (width_of(line) + (cut ? 4 : 0) > n && len > 0) {
+		/* Whole characters: what continues one goes with its first byte. */
+		do
+			line[--len] = '\0';
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80);
+		cut = true;
+	}
+	if (cut)
+		(void)snprintf(line + len, sizeof(line) - len, " ...");
+	piece(f, tone, line);
+	new_line(f);
+}
+
+/* A change that runs, or the last one if it failed not long ago, on a line of its own. */
+static void write_change(struct flow *f, const struct report *r)
+{
+	const struct report_change *c = r->changes > 0 ? &r->change[r->changes - 1] : NULL;
+	char text[LINE_BYTES], age[UNITS_BYTES];
+	double ended_s;
+
+	if (!c)
+		return;
+	ended_s = c->age_s - ((double)c->ended_us - (double)c->begun_us) / 1e6;
+	if (strcmp(c->state, "running") == 0) {
+		(void)snprintf(text, sizeof(text),
+			"%s: %" PRIu32 " of %" PRIu32 " workers, for %s: %s", c->kind, c->done,
+			c->total, units_age(age, c->age_s), c->text);
+		write_first_line(f, TONE_WARN, text, f->style->columns);
+	} else if (strcmp(c->state, "failed") == 0 && ended_s < FAILED_LATELY_S) {
+		(void)snprintf(text, sizeof(text), "%s failed %s ago: %s", c->kind,
+			units_age(age, ended_s), c->text);
+		write_first_line(f, TONE_BAD, text, f->style->columns);
+	}
 }
 
 size_t summary_write(const struct report *r, const struct table_style *style, struct buffer *out)
@@ -142,5 +228,6 @@ size_t summary_write(const struct report *r, const struct table_style *style, st
 	write_identity(&f, r);
 	write_fleet(&f, r);
 	write_totals(&f, r);
+	write_change(&f, r);
 	return f.lines;
 }

@@ -41,7 +41,8 @@ bool table_is_late(const struct report_row *row)
 
 static const char *state_cell(char text[UNITS_BYTES], const struct report_row *row)
 {
-	(void)snprintf(text, UNITS_BYTES, "%s%s", row->state, table_is_late(row) ? "!" : "");
+	(void)snprintf(text, UNITS_BYTES, "%s%s%s", row->state, row->draining_pid > 0 ? "+" : "",
+		table_is_late(row) ? "!" : "");
 	return text;
 }
 
@@ -74,6 +75,9 @@ CELL(p50, units_ms, row->response_ms.p50)
 CELL(p95, units_ms, row->response_ms.p95)
 CELL(p99, units_ms, row->response_ms.p99)
 CELL(restarts, units_count, (double)row->restarts)
+CELL(hung, units_count, (double)row->hung)
+CELL(recycled, units_count, (double)row->recycled)
+CELL(parked, units_count, (double)row->parked)
 CELL(queue_p50, units_ms, row->queue_ms.p50)
 CELL(queue_p99, units_ms, row->queue_ms.p99)
 CELL(service_p50, units_ms, row->service_ms.p50)
@@ -88,7 +92,8 @@ enum tone table_tone_of_state(const char *state)
 {
 	if (strcmp(state, "ready") == 0 || strcmp(state, "ok") == 0)
 		return TONE_GOOD;
-	if (strcmp(state, "waiting") == 0 || strcmp(state, "down") == 0)
+	if (strcmp(state, "waiting") == 0 || strcmp(state, "parked") == 0 ||
+		strcmp(state, "down") == 0)
 		return TONE_BAD;
 	return strcmp(state, "unused") == 0 ? TONE_DIM : TONE_WARN;
 }
@@ -121,6 +126,16 @@ static enum tone queue_tone(const struct report_row *row)
 static enum tone restarts_tone(const struct report_row *row)
 {
 	return above((double)row->restarts, 1, INFINITY);
+}
+
+static enum tone hung_tone(const struct report_row *row)
+{
+	return above((double)row->hung, 1, INFINITY);
+}
+
+static enum tone parked_tone(const struct report_row *row)
+{
+	return above((double)row->parked, 1, INFINITY);
 }
 
 static enum tone refused_tone(const struct report_row *row)
@@ -156,6 +171,9 @@ static const struct column columns[] = {
 	{"client", "timeouts", EXTRA + 4, ALWAYS, false, timeouts_cell, NULL},
 	{"bytes", "in", EXTRA + 5, ALWAYS, false, received_cell, NULL},
 	{"bytes", "out", EXTRA + 5, ALWAYS, false, sent_cell, NULL},
+	{NULL, "hung", EXTRA + 6, ALWAYS, false, hung_cell, hung_tone},
+	{NULL, "parked", EXTRA + 6, ALWAYS, false, parked_cell, parked_tone},
+	{NULL, "recycled", EXTRA + 6, ALWAYS, false, recycled_cell, NULL},
 	{"re-", "starts", 4, ALWAYS, false, restarts_cell, restarts_tone},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))

@@ -265,10 +265,10 @@ static enum http_parse_result parse(struct http_conn *c)
 {
 	if (c->state == CONN_IDLE) {
 		http_request_init(&c->request);
+		c->limits = c->server->options.limits;
 		c->continued = false;
 	}
-	return http_parse(&c->request, &c->server->options.limits, c->in.data + c->in_at,
-		http_conn_pending(c));
+	return http_parse(&c->request, &c->limits, c->in.data + c->in_at, http_conn_pending(c));
 }
 
 /*
@@ -423,6 +423,13 @@ void http_conn_expire(struct http_conn *c)
 	struct http_server *s = c->server;
 
 	switch (c->wait) {
+	case HTTP_WAIT_IDLE:
+		/* A request may have come that the loop has not read yet; it is answered. */
+		if (http_conn_has_input(c))
+			http_conn_read(c);
+		else
+			http_conn_close(c);
+		break;
 	case HTTP_WAIT_REQUEST:
 		stats_add(&s->stats->timeouts_client, 1);
 		(void)http_refuse(&c->request.refusal, 408, "timeout", NULL,

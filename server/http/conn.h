@@ -52,7 +52,8 @@ struct http_conn {
 	struct buffer out;    /* what the socket would not take yet */
 	size_t out_at;
 	struct http_request request;
-	struct job job; /* the owner of the request in hand keeps it here */
+	struct http_limits limits; /* those of the server when the request began */
+	struct job job;		   /* the owner of the request in hand keeps it here */
 	struct event read_event, write_event;
 };
 

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 
 #define ACCEPTS_PER_TURN 16
+#define EMPTIED_AT_MOST                                                                            \
+	4096 /* net.core.somaxconn, and so the longest queue, as kernels have it by default */
 #define RESUME_US                                                                                  \
 	100000u /* how long accepting pauses when the system is out of descriptors or memory */
 
@@ -91,6 +93,19 @@ static void take_connection(struct http_server *s, int fd)
 		http_conn_read(c);
 }
 
+/* 0 or what accept(2) said. Apart from a shortage and EAGAIN, an error concerns that one connection. */
+static int accept_one(struct http_server *s, int listener)
+{
+	/* accept(2): addr may be NULL, which cppcheck 2.10 does not know. */
+	/* cppcheck-suppress nullPointer */
+	int client = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (client < 0)
+		return errno == EWOULDBLOCK ? EAGAIN : errno;
+	take_connection(s, client);
+	return 0;
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_server *s = arg;
@@ -105,19 +120,11 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 			stop_accepting(s);
 			break;
 		}
-		/* accept(2): addr may be NULL, which cppcheck 2.10 does not know. */
-		/* cppcheck-suppress nullPointer */
-		int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (client >= 0) {
-			take_connection(s, client);
-			continue;
-		}
-		if (is_shortage(errno))
+		int error = accept_one(s, fd);
+		if (is_shortage(error))
 			pause_accepting(s);
-		if (errno == EAGAIN || errno == EWOULDBLOCK || is_shortage(errno))
+		if (error == EAGAIN || is_shortage(error))
 			break;
-		/* Anything else (ECONNABORTED, EPROTO, ...) concerns that one connection:
-		 * accept(2), error handling. */
 	}
 	http_server_settle(s);
 }
@@ -153,19 +160,29 @@ void http_server_settle(struct http_server *s)
 		start_accepting(s);
 }
 
-void http_server_drain(struct http_server *s, uint64_t at_most_us)
+void http_server_change(struct http_server *s, const struct http_server_options *options)
 {
-	struct http_conn *next;
-
-	s->draining = true;
-	http_wait_hurry(s, at_most_us);
-	for (struct http_conn *c = TAILQ_FIRST(&s->waiting.list[HTTP_WAIT_IDLE]); c; c = next) {
-		next = TAILQ_NEXT(c, link);
-		/* A request may have come that the loop has not read yet; it is answered. */
-		if (!http_conn_has_input(c))
-			http_conn_close(c);
+	s->options.limits = options->limits;
+	s->options.client_us = options->client_us;
+	s->options.idle_us = options->idle_us;
+	s->options.connections = options->connections;
+	/* A drain has set times of its own. */
+	if (!s->draining) {
+		http_wait_set(s, HTTP_WAIT_IDLE, options->idle_us);
+		http_wait_set(s, HTTP_WAIT_REQUEST, options->client_us);
+		http_wait_set(s, HTTP_WAIT_WRITE, options->client_us);
 	}
 	http_server_settle(s);
+}
+
+void http_server_drain(struct http_server *s, uint64_t client_us, uint64_t idle_us)
+{
+	s->draining = true;
+	http_wait_hurry(s, HTTP_WAIT_REQUEST, client_us);
+	http_wait_hurry(s, HTTP_WAIT_WRITE, client_us);
+	http_wait_hurry(s, HTTP_WAIT_IDLE, idle_us);
+	/* After an answer at the last moment there is time left for the client to close. */
+	http_wait_hurry(s, HTTP_WAIT_LINGER, idle_us < client_us / 2 ? idle_us : client_us / 2);
 }
 
 void http_server_close(struct http_server *s)
@@ -176,8 +193,22 @@ void http_server_close(struct http_server *s)
 	s->accepting = false;
 }
 
+void http_server_empty(struct http_server *s)
+{
+	int listener = event_get_fd(s->accept_event);
+
+	/* Bounded, because clients may come as quickly as they are accepted. */
+	for (int i = 0; i < EMPTIED_AT_MOST && s->open < s->options.connections; i++) {
+		int error = accept_one(s, listener);
+
+		if (error == EAGAIN || is_shortage(error))
+			break;
+	}
+	http_server_settle(s);
+}
+
 int http_server_init(struct http_server *s, struct event_base *base, int listener,
-	struct stats_slot *stats, const struct http_server_options *options)
+	struct stats_seat *stats, const struct http_server_options *options)
 {
 	*s = (struct http_server){
 		.options = *options, .base = base, .stats = stats, .now_us = clock_us()};

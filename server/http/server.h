@@ -39,7 +39,7 @@ struct http_server_options {
 struct http_server {
 	struct http_server_options options;
 	struct event_base *base;  /* borrowed */
-	struct stats_slot *stats; /* borrowed; this process is its writer */
+	struct stats_seat *stats; /* borrowed; this process is its writer */
 	struct event *accept_event, *resume_event;
 	bool accepting;	 /* accept_event is in the base */
 	bool draining;	 /* answers close their connections */
@@ -63,20 +63,29 @@ struct http_server {
 
 /* Starts accepting on listener (non-blocking). 0 or -ENOMEM, and then nothing is left to free. */
 int http_server_init(struct http_server *s, struct event_base *base, int listener,
-	struct stats_slot *stats, const struct http_server_options *options)
+	struct stats_seat *stats, const struct http_server_options *options)
 	__attribute__((warn_unused_result));
 
 /* Closes every connection; the listening socket stays the caller's. */
 void http_server_done(struct http_server *s);
 
 /*
- * Idle connections are closed, all others after the answer they wait for. New ones are still accepted, until
- * http_server_close(); but for requests and answers under way nobody has longer than at_most_us.
+ * Other limits and times from now on; the rest of the options stays. Connections are left alone: a request that has begun
+ * is read within the limits it began with, and only deadlines may come nearer.
  */
-void http_server_drain(struct http_server *s, uint64_t at_most_us);
+void http_server_change(struct http_server *s, const struct http_server_options *options);
 
-/* Accepts no more connections. */
+/*
+ * Every connection is closed after its next answer, which says so, or when it has been idle for idle_us. New ones are
+ * still accepted, until http_server_close(); but for requests and answers under way nobody has longer than client_us.
+ */
+void http_server_drain(struct http_server *s, uint64_t client_us, uint64_t idle_us);
+
+/* Accepts no more connections, but by http_server_empty(). */
 void http_server_close(struct http_server *s);
+
+/* Accepts all connections that wait, and reads what they have sent, as far as limits and memory allow. */
+void http_server_empty(struct http_server *s);
 
 /* Every callback begins with this: it reads the clock and ends the time that counts as idle. */
 void http_server_wake(struct http_server *s);

@@ -139,19 +139,21 @@ void http_wait_for(struct http_server *s, struct http_conn *c, enum http_wait ki
 		(void)event_add(w->more_event, &at_once);
 }
 
-void http_wait_hurry(struct http_server *s, uint64_t at_most_us)
+void http_wait_set(struct http_server *s, enum http_wait kind, uint64_t patience_us)
 {
-	static const enum http_wait kinds[] = {HTTP_WAIT_REQUEST, HTTP_WAIT_WRITE};
-	uint64_t latest_us = s->now_us + at_most_us;
+	uint64_t latest_us = s->now_us + patience_us;
+	struct http_conn *c;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct http_conn *c;
-
-		if (s->waiting.patience_us[kinds[i]] > at_most_us)
-			s->waiting.patience_us[kinds[i]] = at_most_us;
-		TAILQ_FOREACH(c, &s->waiting.list[kinds[i]], link)
-		if (c->deadline_us > latest_us)
-			c->deadline_us = latest_us;
-	}
+	s->waiting.patience_us[kind] = patience_us;
+	/* Cut to the same moment, the list stays in order. */
+	TAILQ_FOREACH(c, &s->waiting.list[kind], link)
+	if (c->deadline_us > latest_us)
+		c->deadline_us = latest_us;
 	arm(s, latest_us);
+}
+
+void http_wait_hurry(struct http_server *s, enum http_wait kind, uint64_t at_most_us)
+{
+	if (s->waiting.patience_us[kind] > at_most_us)
+		http_wait_set(s, kind, at_most_us);
 }

@@ -43,7 +43,10 @@ void http_wait_leave(struct http_server *s, struct http_conn *c);
 /* Moves c to the end of a list and sets its deadline. */
 void http_wait_for(struct http_server *s, struct http_conn *c, enum http_wait kind);
 
-/* From now on nobody has longer than at_most_us for a request or to take an answer. */
-void http_wait_hurry(struct http_server *s, uint64_t at_most_us);
+/* Sets the patience of one kind; who waits already keeps its deadline, unless that would be later than with the new one. */
+void http_wait_set(struct http_server *s, enum http_wait kind, uint64_t patience_us);
+
+/* From now on nobody waits longer than at_most_us for that. */
+void http_wait_hurry(struct http_server *s, enum http_wait kind, uint64_t at_most_us);
 
 #endif

@@ -1,6 +1,6 @@
 #include "server/stats/counters.h"
 
-#define FIELD(name) #name, offsetof(struct stats_slot, name)
+#define FIELD(name) #name, offsetof(struct stats_seat, name)
 
 const struct counter counters[] = {
 	{FIELD(accepted), "quern_connections_accepted_total", NULL, "Connections accepted."},
@@ -25,7 +25,36 @@ const struct counter counters[] = {
 _Static_assert(
 	sizeof(counters) / sizeof(counters[0]) == COUNTERS, "COUNTERS is the number of rows");
 
+static const void *at(const struct stats_slot *s, size_t seat, size_t offset)
+{
+	return (const char *)&s->seat[seat] + offset;
+}
+
 uint64_t counter_get(const struct stats_slot *s, const struct counter *c)
 {
-	return stats_get((const stats_counter *)(const void *)((const char *)s + c->offset));
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < STATS_SEATS; i++)
+		sum += stats_get((const stats_counter *)at(s, i, c->offset));
+	return sum;
+}
+
+uint64_t counter_answers(const struct stats_slot *s, enum stats_route route, size_t status)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < STATS_SEATS; i++)
+		sum += stats_get(&s->seat[i].requests[route][status]);
+	return sum;
+}
+
+void counter_histogram(const struct stats_slot *s, size_t offset, struct histogram_copy *ret)
+{
+	struct histogram_copy other;
+
+	histogram_read(at(s, 0, offset), ret);
+	for (size_t i = 1; i < STATS_SEATS; i++) {
+		histogram_read(at(s, i, offset), &other);
+		histogram_add(ret, &other);
+	}
 }

@@ -5,8 +5,8 @@ uint32_t fleet_count(const struct stats_region *r, enum slot_state state)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < r->slots; i++)
-		n += atomic_load_explicit(&r->slot[i].state, memory_order_relaxed) ==
-		     (uint32_t)state;
+		n += atomic_load_explicit(&stats_current_of(&r->slot[i])->state,
+			     memory_order_relaxed) == (uint32_t)state;
 	return n;
 }
 
@@ -18,7 +18,8 @@ enum fleet_state fleet_state_of(const struct stats_region *r)
 		return FLEET_STOPPING;
 	if (ready == 0)
 		return FLEET_DOWN;
-	if (ready < atomic_load_explicit(&r->wanted, memory_order_relaxed))
+	if (ready < atomic_load_explicit(&r->wanted, memory_order_relaxed) ||
+		fleet_count(r, SLOT_PARKED) > 0)
 		return FLEET_DEGRADED;
 	return FLEET_OK;
 }

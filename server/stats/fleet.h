@@ -8,7 +8,7 @@
 
 enum fleet_state {
 	FLEET_OK,
-	FLEET_DEGRADED, /* fewer workers are ready than wanted */
+	FLEET_DEGRADED, /* fewer workers are ready than wanted, or a slot is parked */
 	FLEET_DOWN,	/* none is ready */
 	FLEET_STOPPING, /* the master is shutting down */
 	FLEET_STATES,
@@ -16,7 +16,7 @@ enum fleet_state {
 enum fleet_state fleet_state_of(const struct stats_region *r);
 const char *fleet_state_name(enum fleet_state state);
 
-/* How many slots are in that state. */
+/* How many slots are in that state: that of their current seat. */
 uint32_t fleet_count(const struct stats_region *r, enum slot_state state);
 
 #endif

@@ -43,3 +43,12 @@ uint64_t memory_of_bytes(pid_t pid)
 		return value * (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
+
+uint64_t memory_of_slot_bytes(const struct stats_slot *s)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < STATS_SEATS; i++)
+		sum += memory_of_bytes(atomic_load_explicit(&s->seat[i].pid, memory_order_relaxed));
+	return sum;
+}

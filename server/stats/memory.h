@@ -2,6 +2,8 @@
 #ifndef QUERN_SERVER_STATS_MEMORY_H
 #define QUERN_SERVER_STATS_MEMORY_H
 
+#include "server/stats/stats.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,5 +13,8 @@
  * not above 0.
  */
 uint64_t memory_of_bytes(pid_t pid);
+
+/* Of all workers that live in the slot. */
+uint64_t memory_of_slot_bytes(const struct stats_slot *s);
 
 #endif

@@ -89,6 +89,8 @@ static void put_fleet(const struct page *p)
 	one_u64(p->out, "quern_workers_max", "gauge", "Slots for workers: workers.max.", r->slots);
 	one_u64(p->out, "quern_admin_restarts_total", "counter",
 		"Admin processes started after the first one.", stats_get(&r->admin_restarts));
+	one_u64(p->out, "quern_master_log_lines_lost_total", "counter",
+		"Log lines that the master could not write.", stats_get(&r->log_lost));
 	head(p->out, "quern_memory_bytes", "gauge",
 		"Memory (PSS) of the processes beside the workers.");
 	buffer_printf(p->out,
@@ -97,11 +99,33 @@ static void put_fleet(const struct page *p)
 		memory_of_bytes(r->master_pid), memory_of_bytes(getpid()));
 }
 
+/* Of the last change that has ended, as far as it is kept. */
+static bool last_has_failed(const struct stats_changes *all)
+{
+	struct change c;
+
+	for (uint64_t n = change_count(all); n > 0 && change_read(all, n, &c); n--)
+		if (c.state != CHANGE_RUNNING)
+			return c.state == CHANGE_FAILED;
+	return false;
+}
+
+static void put_changes(const struct page *p)
+{
+	const struct stats_changes *all = &p->region->changes;
+
+	one_u64(p->out, "quern_changes_total", "counter",
+		"Reloads, scalings and upgrades begun since the master started.",
+		change_count(all));
+	one_u64(p->out, "quern_change_failed", "gauge",
+		"1 if the last of them that has ended has failed.", last_has_failed(all));
+}
+
 static void put_states(const struct page *p)
 {
 	head(p->out, "quern_worker_state", "gauge", "1 for the state that the slot is in.");
 	for (size_t i = 0; i < p->rows; i++)
-		for (int state = SLOT_UNUSED; state <= SLOT_WAITING; state++)
+		for (int state = SLOT_UNUSED; state <= SLOT_PARKED; state++)
 			buffer_printf(p->out, "quern_worker_state{slot=\"%u\",state=\"%s\"} %d\n",
 				(unsigned)p->row[i].view.slot,
 				slot_state_name((enum slot_state)state),
@@ -121,9 +145,18 @@ struct per_slot {
 static const struct per_slot per_slot[] = {
 	{"quern_worker_restarts_total", "counter", "Workers started in the slot after its first.",
 		NUMBER, VIEW(restarts)},
+	{"quern_worker_hung_total", "counter",
+		"Workers of the slot that hung and were killed by the watchdog.", NUMBER,
+		VIEW(hung)},
+	{"quern_worker_recycled_total", "counter",
+		"Workers of the slot that were replaced because of their age or size.", NUMBER,
+		VIEW(recycled)},
+	{"quern_worker_parked_total", "counter",
+		"Times that the slot was left alone after quick deaths in a row.", NUMBER,
+		VIEW(parked)},
 	{"quern_worker_age_seconds", "gauge", "Age of the living worker; 0 where there is none.",
 		SECONDS, VIEW(age_us)},
-	{"quern_worker_memory_bytes", "gauge", "Memory (PSS) of the living worker.", NUMBER,
+	{"quern_worker_memory_bytes", "gauge", "Memory (PSS) of the slot's living workers.", NUMBER,
 		offsetof(struct row, memory_bytes)},
 	{"quern_worker_cpu_seconds_total", "counter",
 		"CPU time of all workers that the slot has had.", SECONDS, VIEW(cpu_us)},
@@ -214,7 +247,8 @@ static void put_requests(const struct page *p)
 			const char *name = stats_route_name((enum stats_route)route);
 
 			for (int n = 0; n < STATS_STATUSES; n++) {
-				uint64_t count = stats_get(&p->row[i].slot->requests[route][n]);
+				uint64_t count = counter_answers(
+					p->row[i].slot, (enum stats_route)route, (size_t)n);
 
 				if (!count &&
 					!from_the_start((enum stats_route)route, stats_status[n]))
@@ -249,22 +283,20 @@ static void put_histograms(const struct page *p)
 		size_t offset;
 	} all[] = {
 		{"quern_queue_seconds", "From a request's arrival to the start of its work.",
-			offsetof(struct stats_slot, queue_time)},
+			offsetof(struct stats_seat, queue_time)},
 		{"quern_service_seconds", "The work of a request itself.",
-			offsetof(struct stats_slot, service_time)},
+			offsetof(struct stats_seat, service_time)},
 		{"quern_response_seconds", "From a request's arrival to its answer being written.",
-			offsetof(struct stats_slot, response_time)},
+			offsetof(struct stats_seat, response_time)},
 		{"quern_loop_lag_seconds", "How late the timer of the worker's loop fired.",
-			offsetof(struct stats_slot, loop_lag)},
+			offsetof(struct stats_seat, loop_lag)},
 	};
 	struct histogram_copy h;
 
 	for (size_t n = 0; n < sizeof(all) / sizeof(all[0]); n++) {
 		head(p->out, all[n].name, "histogram", all[n].help);
 		for (size_t i = 0; i < p->rows; i++) {
-			const void *at = (const char *)p->row[i].slot + all[n].offset;
-
-			histogram_read(at, &h);
+			counter_histogram(p->row[i].slot, all[n].offset, &h);
 			put_histogram(p->out, all[n].name, (unsigned)p->row[i].view.slot, &h);
 		}
 	}
@@ -283,11 +315,12 @@ int metrics_write(const struct sampler *s, struct buffer *out)
 
 		if (!sampler_view(s, i, &row->view))
 			continue;
-		row->memory_bytes = memory_of_bytes(row->view.pid);
+		row->memory_bytes = memory_of_slot_bytes(&p.region->slot[i]);
 		row->slot = &p.region->slot[i];
 		p.rows++;
 	}
 	put_fleet(&p);
+	put_changes(&p);
 	put_states(&p);
 	put_per_slot(&p);
 	put_counters(&p);

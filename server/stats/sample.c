@@ -4,39 +4,25 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define HISTOGRAMS 4u
 
 /*
- * What one second added to the histograms of a slot. A worker fills a few hundred of the 5,000
- * buckets in a second, so only those are kept: ten dense copies of each slot would cost 430 kB,
- * these a tenth of it.
+ * Counters of a slot at one tick, seat by seat: each worker is judged by what its own seat has
+ * counted, while the sums below are those of the slot. A seat's counters carry on from worker to
+ * worker and never go back, so neither do the sums, whichever seat is the current one.
  */
-struct second {
-	uint64_t sum_us[HISTOGRAMS];
-	size_t used, cap;
-	struct cell {
-		uint32_t index; /* histogram * HISTOGRAM_BUCKETS + bucket */
-		uint32_t count;
-	} * cell;
-};
-
-/* Counters of a slot at one tick. */
 struct moment {
 	uint64_t at_us;
-	pid_t pid;
-	uint64_t cpu_us, idle_us, requests;
+	struct seat_moment {
+		pid_t pid;
+		uint64_t cpu_us, idle_us, requests;
+	} seat[STATS_SEATS];
 };
 
 struct history {
 	struct moment last;
 	bool has_rates;
 	double requests_per_s, busy, cpu;
-
-	struct sample_window base; /* the histograms at the last tick */
-	struct second ring[SAMPLE_WINDOW_S];
-	unsigned next; /* the oldest of the ring, which the next tick replaces */
+	struct window window;
 };
 
 struct sampler {
@@ -45,35 +31,20 @@ struct sampler {
 	struct sample_window now; /* room for sampler_tick_at() */
 };
 
-static bool slot_used(const struct stats_slot *s)
+static bool seat_used(const struct stats_seat *s)
 {
 	return atomic_load_explicit(&s->state, memory_order_relaxed) != SLOT_UNUSED ||
 	       atomic_load_explicit(&s->pid, memory_order_relaxed) != 0 ||
 	       stats_get(&s->spawned_us) != 0 || stats_get(&s->jobs) != 0 ||
-	       stats_get(&s->accepted) != 0 || stats_get(&s->restarts) != 0;
+	       stats_get(&s->accepted) != 0;
 }
 
-static void read_window(struct sample_window *ret, const struct stats_slot *s)
+static bool slot_used(const struct stats_slot *s)
 {
-	histogram_read(&s->queue_time, &ret->queue);
-	histogram_read(&s->service_time, &ret->service);
-	histogram_read(&s->response_time, &ret->response);
-	histogram_read(&s->loop_lag, &ret->lag);
-}
-
-static const struct histogram_copy *histogram_of(const struct sample_window *w, size_t i)
-{
-	const struct histogram_copy *all[HISTOGRAMS] = {
-		&w->queue, &w->service, &w->response, &w->lag};
-
-	return all[i];
-}
-
-static struct histogram_copy *histogram_to(struct sample_window *w, size_t i)
-{
-	struct histogram_copy *all[HISTOGRAMS] = {&w->queue, &w->service, &w->response, &w->lag};
-
-	return all[i];
+	for (size_t i = 0; i < STATS_SEATS; i++)
+		if (seat_used(&s->seat[i]))
+			return true;
+	return stats_get(&s->restarts) != 0;
 }
 
 /*
@@ -81,7 +52,7 @@ static struct histogram_copy *histogram_to(struct sample_window *w, size_t i)
  * nothing has moved leaves a window of nanoseconds in which a wait is missed or counted twice; the
  * next tick makes up for it.
  */
-static uint64_t idle_until(const struct stats_slot *s, uint64_t now_us)
+static uint64_t idle_until(const struct stats_seat *s, uint64_t now_us)
 {
 	uint64_t idle_us, since_us;
 	int tries = 0;
@@ -96,27 +67,50 @@ static uint64_t idle_until(const struct stats_slot *s, uint64_t now_us)
 }
 
 /*
- * h: the slot's history, or NULL. While the master reaps a worker its CPU time is for a moment in
- * neither place; a sum that went back would be read as a restarted counter.
+ * last: the same seat at the last tick, or NULL. While the master reaps a worker its CPU time is
+ * for a moment in neither place; a sum that went back would be read as a restarted counter.
  */
-static struct moment read_moment(
-	const struct stats_slot *s, const struct history *h, uint64_t now_us)
+static struct seat_moment read_seat(
+	const struct stats_seat *s, const struct seat_moment *last, uint64_t now_us)
 {
-	struct moment m = {
-		.at_us = now_us,
+	struct seat_moment m = {
 		.pid = atomic_load_explicit(&s->pid, memory_order_relaxed),
 		.cpu_us = stats_get(&s->dead_cpu_us),
 		.idle_us = idle_until(s, now_us),
-		.requests = stats_slot_requests(s),
+		.requests = stats_seat_requests(s),
 	};
 
 	if (m.pid > 0)
 		m.cpu_us += clock_cpu_of_us(m.pid);
-	if (h && m.cpu_us < h->last.cpu_us)
-		m.cpu_us = h->last.cpu_us;
-	if (h && m.idle_us < h->last.idle_us)
-		m.idle_us = h->last.idle_us;
+	if (last && m.cpu_us < last->cpu_us)
+		m.cpu_us = last->cpu_us;
+	if (last && m.idle_us < last->idle_us)
+		m.idle_us = last->idle_us;
 	return m;
+}
+
+/* h: the slot's history, or NULL. */
+static struct moment read_moment(
+	const struct stats_slot *s, const struct history *h, uint64_t now_us)
+{
+	struct moment m = {.at_us = now_us};
+
+	for (size_t i = 0; i < STATS_SEATS; i++)
+		m.seat[i] = read_seat(&s->seat[i], h ? &h->last.seat[i] : NULL, now_us);
+	return m;
+}
+
+/* What the seats have counted together. */
+static struct seat_moment sum_of(const struct moment *m)
+{
+	struct seat_moment sum = {0};
+
+	for (size_t i = 0; i < STATS_SEATS; i++) {
+		sum.cpu_us += m->seat[i].cpu_us;
+		sum.idle_us += m->seat[i].idle_us;
+		sum.requests += m->seat[i].requests;
+	}
+	return sum;
 }
 
 static uint64_t since(uint64_t now, uint64_t before)
@@ -131,69 +125,35 @@ static double share(double part, double whole)
 	return x < 0 ? 0 : x > 1 ? 1 : x;
 }
 
-static void update_rates(struct history *h, const struct moment *m, uint64_t spawned_us)
+/* Of a worker, by its seat now and at the last tick, `wall` microseconds ago. */
+static double busy_of(
+	const struct seat_moment *now, const struct seat_moment *last, double wall, uint64_t age_us)
 {
+	double on_cpu, not_idle;
+
+	if (now->pid <= 0)
+		return 0;
+	/* A worker that is younger than the last tick is judged by its own life. */
+	if (now->pid != last->pid && age_us > 0 && (double)age_us < wall)
+		wall = (double)age_us;
+	on_cpu = share((double)since(now->cpu_us, last->cpu_us), wall);
+	not_idle = 1 - share((double)since(now->idle_us, last->idle_us), wall);
+	return on_cpu > not_idle ? on_cpu : not_idle;
+}
+
+static void update_rates(struct history *h, const struct stats_slot *s, const struct moment *m)
+{
+	uint32_t current = atomic_load_explicit(&s->current, memory_order_relaxed);
+	struct seat_moment now = sum_of(m), last = sum_of(&h->last);
 	double wall = (double)since(m->at_us, h->last.at_us);
-	double idle = (double)since(m->idle_us, h->last.idle_us);
-	double cpu = (double)since(m->cpu_us, h->last.cpu_us);
 
 	if (wall <= 0)
 		return;
-	h->requests_per_s = (double)since(m->requests, h->last.requests) * 1e6 / wall;
-	h->cpu = cpu / wall;
-	h->busy = 0;
-	if (m->pid > 0) {
-		/* A worker that is younger than the last tick is judged by its own life. */
-		if (m->pid != h->last.pid && since(m->at_us, spawned_us) > 0 &&
-			(double)since(m->at_us, spawned_us) < wall)
-			wall = (double)since(m->at_us, spawned_us);
-		h->busy = share(cpu, wall);
-		if (1 - share(idle, wall) > h->busy)
-			h->busy = 1 - share(idle, wall);
-	}
+	h->requests_per_s = (double)since(now.requests, last.requests) * 1e6 / wall;
+	h->cpu = (double)since(now.cpu_us, last.cpu_us) / wall;
+	h->busy = busy_of(&m->seat[current], &h->last.seat[current], wall,
+		since(m->at_us, stats_get(&s->seat[current].spawned_us)));
 	h->has_rates = true;
-}
-
-static bool second_push(struct second *sec, size_t index, uint64_t count)
-{
-	if (sec->used == sec->cap) {
-		size_t cap = sec->cap ? sec->cap * 2 : 64;
-		struct cell *grown = realloc(sec->cell, cap * sizeof(*grown));
-
-		if (!grown)
-			return false;
-		sec->cell = grown;
-		sec->cap = cap;
-	}
-	sec->cell[sec->used++] = (struct cell){
-		.index = (uint32_t)index,
-		.count = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count,
-	};
-	return true;
-}
-
-/*
- * Where memory runs out the rest of that second is lost, not the ticks to come: base is always
- * brought up to date.
- */
-static void update_windows(struct history *h, const struct sample_window *now)
-{
-	struct second *sec = &h->ring[h->next];
-	bool room = true;
-
-	h->next = (h->next + 1) % SAMPLE_WINDOW_S;
-	sec->used = 0;
-	for (size_t i = 0; i < HISTOGRAMS; i++) {
-		const struct histogram_copy *new = histogram_of(now, i);
-		const struct histogram_copy *old = histogram_of(&h->base, i);
-
-		sec->sum_us[i] = since(new->sum_us, old->sum_us);
-		for (size_t b = 0; b < HISTOGRAM_BUCKETS && room; b++)
-			if (new->bucket[b] > old->bucket[b])
-				room = second_push(sec, i * HISTOGRAM_BUCKETS + b,
-					new->bucket[b] - old->bucket[b]);
-	}
-	h->base = *now;
 }
 
 void sampler_tick_at(struct sampler *s, uint64_t now_us)
@@ -211,10 +171,9 @@ void sampler_tick_at(struct sampler *s, uint64_t now_us)
 		}
 		m = read_moment(slot, s->history[i], now_us);
 		if (s->history[i]->last.at_us)
-			update_rates(s->history[i], &m, stats_get(&slot->spawned_us));
+			update_rates(s->history[i], slot, &m);
 		s->history[i]->last = m;
-		read_window(&s->now, slot);
-		update_windows(s->history[i], &s->now);
+		window_tick(&s->history[i]->window, slot, &s->now);
 	}
 }
 
@@ -236,7 +195,7 @@ static int take_past(struct sampler *s)
 		if (!s->history[i])
 			return -ENOMEM;
 		s->history[i]->last = read_moment(slot, NULL, now_us);
-		read_window(&s->history[i]->base, slot);
+		window_begin(&s->history[i]->window, slot);
 	}
 	return 0;
 }
@@ -262,8 +221,8 @@ void sampler_free(struct sampler *s)
 	if (!s)
 		return;
 	for (uint32_t i = 0; s->history && i < s->region->slots; i++) {
-		for (unsigned n = 0; s->history[i] && n < SAMPLE_WINDOW_S; n++)
-			free(s->history[i]->ring[n].cell);
+		if (s->history[i])
+			window_done(&s->history[i]->window);
 		free(s->history[i]);
 	}
 	free(s->history);
@@ -275,7 +234,7 @@ const struct stats_region *sampler_region(const struct sampler *s)
 	return s->region;
 }
 
-static uint64_t lag_now(const struct stats_slot *s, uint64_t now_us)
+static uint64_t lag_now(const struct stats_seat *s, uint64_t now_us)
 {
 	uint64_t lag_us = stats_get(&s->lag_us), due_us = stats_get(&s->lag_due_us);
 	uint64_t late_us = due_us ? since(now_us, due_us) : 0;
@@ -283,70 +242,81 @@ static uint64_t lag_now(const struct stats_slot *s, uint64_t now_us)
 	return late_us > lag_us ? late_us : lag_us;
 }
 
+/* The older of two workers in a slot is the one that leaves. */
+_Static_assert(STATS_SEATS == 2, "a worker has one neighbour");
+static pid_t predecessor(const struct stats_slot *s, uint32_t current)
+{
+	const struct stats_seat *a = &s->seat[current], *b = &s->seat[1 - current];
+
+	return stats_get(&b->spawned_us) < stats_get(&a->spawned_us)
+		       ? atomic_load_explicit(&b->pid, memory_order_relaxed)
+		       : 0;
+}
+
+static void view_worker(
+	struct slot_view *v, const struct stats_slot *slot, uint32_t current, uint64_t now_us)
+{
+	const struct stats_seat *s = &slot->seat[current];
+
+	v->state = (enum slot_state)atomic_load_explicit(&s->state, memory_order_relaxed);
+	v->draining_pid = predecessor(slot, current);
+	if (v->pid > 0) {
+		v->spawned_us = stats_get(&s->spawned_us);
+		v->age_us = since(now_us, v->spawned_us);
+		v->lag_us = lag_now(s, now_us);
+	}
+	if (v->state == SLOT_WAITING || v->state == SLOT_PARKED)
+		v->next_start_us = since(stats_get(&slot->start_us), now_us);
+}
+
+static void view_counts(struct slot_view *v, const struct stats_slot *s, const struct moment *m)
+{
+	struct seat_moment sum = sum_of(m);
+
+	v->cpu_us = sum.cpu_us;
+	v->idle_us = sum.idle_us;
+	v->requests = sum.requests;
+	v->restarts = stats_get(&s->restarts);
+	v->hung = stats_get(&s->hung);
+	v->recycled = stats_get(&s->recycled);
+	v->parked = stats_get(&s->parked);
+	for (size_t i = 0; i < STATS_SEATS; i++) {
+		if (m->seat[i].pid <= 0)
+			continue;
+		v->connections += stats_get(&s->seat[i].connections);
+		v->active += stats_get(&s->seat[i].active);
+		v->queue += stats_get(&s->seat[i].queue);
+	}
+}
+
 bool sampler_view(const struct sampler *s, uint32_t slot, struct slot_view *ret)
 {
 	const struct stats_slot *from = &s->region->slot[slot];
 	const struct history *h = s->history[slot];
+	uint32_t current = atomic_load_explicit(&from->current, memory_order_relaxed);
 	uint64_t now_us = clock_us();
 	struct moment m;
 
 	if (!h && !slot_used(from))
 		return false;
 	m = read_moment(from, h, now_us);
-	*ret = (struct slot_view){
-		.slot = slot,
-		.pid = m.pid,
-		.state = (enum slot_state)atomic_load_explicit(&from->state, memory_order_relaxed),
-		.cpu_us = m.cpu_us,
-		.idle_us = m.idle_us,
-		.requests = m.requests,
-		.restarts = stats_get(&from->restarts),
-	};
-	if (m.pid > 0) {
-		ret->spawned_us = stats_get(&from->spawned_us);
-		ret->age_us = since(now_us, ret->spawned_us);
-		ret->lag_us = lag_now(from, now_us);
-		ret->connections = stats_get(&from->connections);
-		ret->active = stats_get(&from->active);
-		ret->queue = stats_get(&from->queue);
-	}
+	*ret = (struct slot_view){.slot = slot, .pid = m.seat[current].pid};
+	view_worker(ret, from, current, now_us);
+	view_counts(ret, from, &m);
 	if (h && h->has_rates) {
 		ret->requests_per_s = h->requests_per_s;
 		ret->cpu = h->cpu;
-		ret->busy = m.pid > 0 ? h->busy : 0;
+		ret->busy = ret->pid > 0 ? h->busy : 0;
 	}
 	return true;
-}
-
-static void add_second(struct sample_window *sum, const struct second *sec)
-{
-	for (size_t i = 0; i < HISTOGRAMS; i++)
-		histogram_to(sum, i)->sum_us += sec->sum_us[i];
-	for (size_t n = 0; n < sec->used; n++) {
-		struct histogram_copy *to =
-			histogram_to(sum, sec->cell[n].index / HISTOGRAM_BUCKETS);
-
-		to->bucket[sec->cell[n].index % HISTOGRAM_BUCKETS] += sec->cell[n].count;
-		to->count += sec->cell[n].count;
-	}
 }
 
 void sampler_window_add(const struct sampler *s, uint32_t slot, struct sample_window *sum)
 {
 	const struct stats_slot *from = &s->region->slot[slot];
-	const struct history *h = s->history[slot];
-	const struct histogram *live[HISTOGRAMS] = {
-		&from->queue_time, &from->service_time, &from->response_time, &from->loop_lag};
-	struct histogram_copy now;
 
-	if (!h && !slot_used(from))
-		return;
-	for (size_t i = 0; i < HISTOGRAMS; i++) {
-		histogram_read(live[i], &now);
-		if (h)
-			histogram_subtract(&now, histogram_of(&h->base, i));
-		histogram_add(histogram_to(sum, i), &now);
-	}
-	for (unsigned n = 0; h && n < SAMPLE_WINDOW_S; n++)
-		add_second(sum, &h->ring[n]);
+	if (s->history[slot])
+		window_add(&s->history[slot]->window, from, sum);
+	else if (slot_used(from))
+		window_add(NULL, from, sum);
 }

@@ -7,12 +7,11 @@
 #define QUERN_SERVER_STATS_SAMPLE_H
 
 #include "server/stats/stats.h"
+#include "server/stats/window.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-#define SAMPLE_WINDOW_S 10
 
 struct sampler;
 
@@ -35,30 +34,31 @@ void sampler_tick_at(struct sampler *s, uint64_t now_us);
 
 const struct stats_region *sampler_region(const struct sampler *s);
 
-/* A slot at the moment of the call, and over the last second. */
+/*
+ * A slot at the moment of the call, and over the last second. What is said to be of the worker is of the one in the
+ * slot's current seat; the rest is the sum over both seats, in which two workers may live.
+ */
 struct slot_view {
 	uint32_t slot;
-	pid_t pid; /* 0: no living worker; then what belongs to one is 0 as well */
+	pid_t pid;	    /* of the worker; 0: none lives there */
+	pid_t draining_pid; /* of its predecessor, which still finishes what it has; 0: none */
 	enum slot_state state;
-	uint64_t spawned_us;
-	uint64_t age_us;
-	uint64_t cpu_us;  /* of all workers that the slot ever had */
-	uint64_t idle_us; /* likewise; with the wait that is under way */
-	uint64_t lag_us;  /* how late the loop is now, or was when its timer last fired */
-	uint64_t connections, active, queue;
-	uint64_t requests, restarts;
+	uint64_t spawned_us; /* of the worker, 0 where there is none */
+	uint64_t age_us;     /* likewise */
+	uint64_t lag_us; /* likewise: how late its loop is now, or was when its timer last fired */
+	uint64_t next_start_us; /* how long until the next one starts; 0 unless waiting or parked */
+	uint64_t cpu_us;	/* of all workers that the slot ever had */
+	uint64_t idle_us;	/* likewise; with the waits that are under way */
+	uint64_t connections, active, queue; /* of those that live */
+	uint64_t requests;
+	uint64_t restarts, hung, recycled, parked;
 	double requests_per_s; /* between the last two ticks, as are the next two */
-	double busy; /* 0..1: not waiting for work, or on the CPU; the larger of the two */
-	double cpu;  /* share of one CPU */
+	double busy; /* 0..1: the worker was not waiting for work, or was on the CPU; the larger of the two */
+	double cpu; /* share of one CPU; two workers can have more than that */
 };
 
 /* False, and *ret untouched: the slot is not used and never was. */
 bool sampler_view(const struct sampler *s, uint32_t slot, struct slot_view *ret);
-
-/* The four distributions of a slot or of several. About 43 kB: better not on a small stack. */
-struct sample_window {
-	struct histogram_copy queue, service, response, lag;
-};
 
 /*
  * Adds what the slot has recorded since SAMPLE_WINDOW_S ticks ago (so within the last 10 to 11

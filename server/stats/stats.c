@@ -24,6 +24,7 @@ static const char *const state_names[] = {
 	[SLOT_READY] = "ready",
 	[SLOT_DRAINING] = "draining",
 	[SLOT_WAITING] = "waiting",
+	[SLOT_PARKED] = "parked",
 };
 
 const char *stats_route_name(enum stats_route route)
@@ -58,7 +59,7 @@ void stats_region_free(struct stats_region *r)
 		munmap(r, region_bytes(r->slots));
 }
 
-uint64_t stats_slot_requests(const struct stats_slot *s)
+uint64_t stats_seat_requests(const struct stats_seat *s)
 {
 	uint64_t n = 0;
 
@@ -71,7 +72,7 @@ uint64_t stats_slot_requests(const struct stats_slot *s)
 	return n;
 }
 
-void stats_count_answer(struct stats_slot *s, enum stats_route route, int status)
+void stats_count_answer(struct stats_seat *s, enum stats_route route, int status)
 {
 	for (int i = 0; i < STATS_STATUSES; i++) {
 		if (stats_status[i] == status) {

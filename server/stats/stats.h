@@ -11,6 +11,7 @@
 #define QUERN_SERVER_STATS_STATS_H
 
 #include "lib/histogram.h"
+#include "server/stats/change.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -38,21 +39,34 @@ const char *stats_route_name(enum stats_route route);
 extern const int
 	stats_status[STATS_STATUSES]; /* 200 204 304 400 404 405 408 413 415 431 500 501 503 */
 
+/*
+ * Values of options that running processes take without being replaced (TAKES_LIVE in config/options.def), by their
+ * index in the table. Written by the master, which then sends SIGHUP.
+ */
+#define STATS_LIVE_VALUES 96 /* asserted to hold all options */
+struct stats_live {
+	_Atomic int64_t value[STATS_LIVE_VALUES];
+};
+
 enum slot_state {
 	SLOT_UNUSED,   /* no worker, none wanted */
 	SLOT_STARTING, /* forked, not ready yet */
 	SLOT_READY,    /* takes work */
 	SLOT_DRAINING, /* finishes what it has */
 	SLOT_WAITING,  /* died; will be started again */
+	SLOT_PARKED,   /* died again and again right after its start; left alone for a while */
 };
 const char *slot_state_name(enum slot_state state);
 
-struct stats_slot {
+/*
+ * A slot has two seats, because two workers live in it while one takes over from the other. Each seat has one worker at
+ * a time, the writer of its counters; a slot's figures are the sums of both seats.
+ */
+struct stats_seat {
 	/* Written by the master, while no worker lives or just before it forks. */
 
 	_Alignas(STATS_LINE) _Atomic int32_t pid; /* 0: none */
 	stats_counter spawned_us;		  /* when the living worker was forked */
-	stats_counter restarts;			  /* workers started here after the first one */
 	stats_counter dead_cpu_us;		  /* CPU time of workers that are gone */
 
 	/* SLOT_READY and SLOT_DRAINING by the worker, the others by the master. */
@@ -69,6 +83,7 @@ struct stats_slot {
 	stats_counter connections; /* gauge: open */
 	stats_counter active;	   /* gauge: requests begun (first byte) and not yet answered */
 	stats_counter queue;	   /* gauge: requests waiting for their turn */
+	stats_counter checked_us;  /* when the last health check was answered; the slot's next worker reads it */
 	stats_counter lag_us;	   /* gauge: how late the loop's timer last fired */
 	stats_counter lag_due_us;  /* gauge: when it is due next; past due, the loop is late now */
 
@@ -90,6 +105,20 @@ struct stats_slot {
 	struct histogram loop_lag;	/* of the loop's timer */
 };
 
+#define STATS_SEATS 2
+struct stats_slot {
+	/* Written by the master. */
+
+	_Alignas(STATS_LINE) _Atomic uint32_t current; /* the seat that the slot's state, pid and age are those of */
+	stats_counter start_us; /* waiting or parked: when the next worker is due */
+	stats_counter restarts; /* workers started here after the first one */
+	stats_counter hung;	/* of them, after one that the watchdog killed */
+	stats_counter recycled; /* after one that had served or grown enough (workers.max_requests, .max_rss_mb) */
+	stats_counter parked;	/* times */
+
+	struct stats_seat seat[STATS_SEATS];
+};
+
 struct stats_region {
 	uint64_t started_us;	  /* clock_us() of the master's start */
 	uint64_t started_wall_us; /* clock_wall_us() of the same moment */
@@ -99,8 +128,20 @@ struct stats_region {
 	_Atomic uint32_t wanted;   /* workers.count in force; written by the master */
 	_Atomic uint32_t stopping; /* the master is shutting down */
 	stats_counter admin_restarts;
+	stats_counter log_lost; /* log lines that the master could not write */
+	struct stats_live live; /* options that running processes take: server/live.h */
+	struct stats_changes changes; /* server/stats/change.h */
 	_Alignas(STATS_LINE) struct stats_slot slot[];
 };
+
+static inline struct stats_seat *stats_current(struct stats_slot *s)
+{
+	return &s->seat[atomic_load_explicit(&s->current, memory_order_relaxed)];
+}
+static inline const struct stats_seat *stats_current_of(const struct stats_slot *s)
+{
+	return &s->seat[atomic_load_explicit(&s->current, memory_order_relaxed)];
+}
 
 /* Adds to, sets or reads a counter that this process is the only writer of. */
 static inline void stats_add(stats_counter *c, uint64_t n)
@@ -122,10 +163,10 @@ static inline uint64_t stats_get(const stats_counter *c)
 struct stats_region *stats_region_new(uint32_t slots);
 void stats_region_free(struct stats_region *r);
 
-/* Requests answered by the slot so far, health checks left out. */
-uint64_t stats_slot_requests(const struct stats_slot *s);
+/* Requests answered in the seat so far, health checks left out. */
+uint64_t stats_seat_requests(const struct stats_seat *s);
 
 /* Counts one answer. */
-void stats_count_answer(struct stats_slot *s, enum stats_route route, int status);
+void stats_count_answer(struct stats_seat *s, enum stats_route route, int status);
 
 #endif

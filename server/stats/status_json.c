@@ -145,6 +145,9 @@ static void put_gauges(struct writer *w, json_t *o, const struct slot_view *v, d
 	put_real(w, o, "cpu", v->cpu);
 	put_real(w, o, "cpu_s", (double)v->cpu_us / 1e6);
 	put_u64(w, o, "restarts", v->restarts);
+	put_u64(w, o, "hung", v->hung);
+	put_u64(w, o, "recycled", v->recycled);
+	put_u64(w, o, "parked", v->parked);
 }
 
 static void add_to_sum(struct writer *w, const struct slot_view *v)
@@ -160,6 +163,9 @@ static void add_to_sum(struct writer *w, const struct slot_view *v)
 	sum->cpu += v->cpu;
 	sum->cpu_us += v->cpu_us;
 	sum->restarts += v->restarts;
+	sum->hung += v->hung;
+	sum->recycled += v->recycled;
+	sum->parked += v->parked;
 	if (v->lag_us > sum->lag_us)
 		sum->lag_us = v->lag_us;
 	w->living += v->pid > 0;
@@ -177,7 +183,7 @@ static void put_counters(struct writer *w, json_t *o, const struct stats_slot *s
 	}
 	for (int route = 0; route < ROUTE_COUNT; route++) {
 		for (int i = 0; i < STATS_STATUSES; i++) {
-			count[route][i] = stats_get(&s->requests[route][i]);
+			count[route][i] = counter_answers(s, (enum stats_route)route, (size_t)i);
 			w->answers[route][i] += count[route][i];
 		}
 	}
@@ -186,19 +192,22 @@ static void put_counters(struct writer *w, json_t *o, const struct stats_slot *s
 
 static json_t *worker(struct writer *w, const struct slot_view *v)
 {
-	uint64_t memory_bytes = memory_of_bytes(v->pid);
+	const struct stats_slot *slot = &w->region->slot[v->slot];
+	uint64_t memory_bytes = memory_of_slot_bytes(slot);
 	json_t *o = json_object();
 
 	put_u64(w, o, "slot", v->slot);
 	put_u64(w, o, "pid", (uint64_t)v->pid);
+	put_u64(w, o, "draining_pid", (uint64_t)v->draining_pid);
 	put_text(w, o, "state", slot_state_name(v->state));
+	put_real(w, o, "next_start_s", (double)v->next_start_us / 1e6);
 	put_real(w, o, "age_s", (double)v->age_us / 1e6);
 	put_u64(w, o, "memory_bytes", memory_bytes);
 	put_gauges(w, o, v, v->busy);
 	w->one = (struct sample_window){0};
 	sampler_window_add(w->sampler, v->slot, &w->one);
 	put_window(w, o, &w->one, v->lag_us);
-	put_counters(w, o, &w->region->slot[v->slot]);
+	put_counters(w, o, slot);
 
 	add_to_sum(w, v);
 	w->memory_bytes += memory_bytes;
@@ -276,13 +285,59 @@ static json_t *settings(struct writer *w, const struct config *c)
 	return o;
 }
 
+/* What came of a change is told even where a file's name, or a cut, has made its text no UTF-8. */
+static void put_outcome(struct writer *w, json_t *to, struct change *c)
+{
+	json_t *value = json_string(c->text);
+
+	if (!value) {
+		for (char *at = c->text; *at; at++)
+			if ((unsigned char)*at >= 0x80)
+				*at = '?';
+		value = json_string(c->text);
+	}
+	put(w, to, "text", value);
+}
+
+static json_t *change(struct writer *w, struct change *c)
+{
+	json_t *o = json_object();
+
+	put_u64(w, o, "number", c->number);
+	put_text(w, o, "kind", change_kind_name(c->kind));
+	put_text(w, o, "state", change_state_name(c->state));
+	put_u64(w, o, "begun_us", c->begun_us);
+	put_u64(w, o, "ended_us", c->ended_us);
+	put_real(w, o, "age_s",
+		w->now_us > c->begun_us ? (double)(w->now_us - c->begun_us) / 1e6 : 0);
+	put_u64(w, o, "target", c->target);
+	put_u64(w, o, "done", c->done);
+	put_u64(w, o, "total", c->total);
+	put_outcome(w, o, c);
+	return o;
+}
+
+/* Those that are kept, oldest first. */
+static json_t *changes(struct writer *w)
+{
+	const struct stats_changes *all = &w->region->changes;
+	uint64_t count = change_count(all);
+	json_t *list = json_array();
+	struct change c;
+
+	for (uint64_t n = count > STATS_CHANGES ? count - STATS_CHANGES + 1 : 1; n <= count; n++)
+		if (change_read(all, n, &c) && json_array_append_new(list, change(w, &c)) != 0)
+			w->failed = true;
+	return list;
+}
+
 static json_t *status(struct writer *w, const struct config *c, const char *config_path)
 {
 	const struct stats_region *r = w->region;
 	uint64_t master_bytes = memory_of_bytes(r->master_pid);
 	uint64_t admin_bytes = memory_of_bytes(getpid());
 	uint64_t up_us = w->now_us > r->started_us ? w->now_us - r->started_us : 0;
-	json_t *o = json_object(), *list = workers(w), *admin;
+	json_t *o = json_object(), *list = workers(w), *master, *admin;
 	char started[CLOCK_UTC_BYTES];
 
 	put_text(w, o, "version", QUERN_VERSION);
@@ -295,11 +350,14 @@ static json_t *status(struct writer *w, const struct config *c, const char *conf
 	put_u64(w, o, "window_s", SAMPLE_WINDOW_S);
 	put(w, o, "settings", settings(w, c));
 	put(w, o, "fleet", fleet(w, w->memory_bytes + master_bytes + admin_bytes));
-	put(w, o, "master", process(w, r->master_pid, master_bytes));
+	master = process(w, r->master_pid, master_bytes);
+	put_u64(w, master, "log_lost", stats_get(&r->log_lost));
+	put(w, o, "master", master);
 	admin = process(w, getpid(), admin_bytes);
 	put_u64(w, admin, "restarts", stats_get(&r->admin_restarts));
 	put(w, o, "admin", admin);
 	put(w, o, "workers", list);
+	put(w, o, "changes", changes(w));
 	return o;
 }
 

@@ -11,13 +11,16 @@
 #include <unistd.h>
 
 /*
- * Slot 0: this process as a ready worker with figures; slot 2: a worker that died, waiting; 1 and 3
- * never used.
+ * Slot 0: this process as a ready worker with figures, and in its second seat our parent as the
+ * predecessor, which drains; slot 2: a worker that died, waiting for half a minute; 1 and 3 never
+ * used. A reload has failed, a scaling runs.
  */
 static inline struct stats_region *fixture_region(void)
 {
 	struct stats_region *r = stats_region_new(4);
-	struct stats_slot *s;
+	struct stats_seat *s;
+	uint64_t now_us = clock_us();
+	struct change c;
 
 	if (!r)
 		return NULL;
@@ -28,11 +31,11 @@ static inline struct stats_region *fixture_region(void)
 	atomic_store(&r->wanted, 2);
 	stats_set(&r->admin_restarts, 3);
 
-	s = &r->slot[0];
+	s = &r->slot[0].seat[0];
 	atomic_store(&s->pid, getpid());
 	atomic_store(&s->state, SLOT_READY);
 	stats_set(&s->spawned_us, clock_us() - 60000000);
-	stats_set(&s->restarts, 1);
+	stats_set(&r->slot[0].restarts, 1);
 	stats_set(&s->connections, 5);
 	stats_set(&s->active, 4);
 	stats_set(&s->queue, 3);
@@ -49,19 +52,41 @@ static inline struct stats_region *fixture_region(void)
 	stats_set(&s->log_lost, 110);
 	stats_set(&s->jobs, 111);
 
-	s = &r->slot[2];
+	s = &r->slot[0].seat[1];
+	atomic_store(&s->pid, getppid());
+	atomic_store(&s->state, SLOT_DRAINING);
+	stats_set(&s->spawned_us, clock_us() - 80000000);
+	stats_set(&s->connections, 1);
+	stats_set(&s->active, 2);
+	stats_set(&s->bytes_in, 1000);
+	stats_set(&s->jobs, 2000);
+	stats_set(&r->slot[0].hung, 11);
+	stats_set(&r->slot[0].recycled, 12);
+	stats_set(&r->slot[0].parked, 13);
+
+	s = &r->slot[2].seat[0];
 	atomic_store(&s->state, SLOT_WAITING);
 	stats_set(&s->spawned_us, clock_us() - 30000000);
 	stats_set(&s->dead_cpu_us, 2500000);
 	stats_set(&s->jobs, 9);
-	stats_set(&s->restarts, 4);
+	stats_set(&r->slot[2].restarts, 4);
+	stats_set(&r->slot[2].hung, 20);
+	stats_set(&r->slot[2].start_us, clock_us() + 30000000);
+	stats_set(&r->log_lost, 77);
+
+	change_begin(&r->changes, &c, CHANGE_RELOAD, now_us - 10000000, "reading");
+	change_end(&r->changes, &c, CHANGE_FAILED, now_us - 9000000,
+		"q.json: no such option\nq.json: nor this one\n");
+	change_begin(&r->changes, &c, CHANGE_SCALE, now_us - 1000000, "from 2 to 4 workers");
+	c.target = 4;
+	change_progress(&r->changes, &c, 3, 4);
 	return r;
 }
 
 /* What slot 0 has done since the sampler was made: 100 requests of 1 to 100 ms. */
 static inline void fixture_serve(struct stats_region *r)
 {
-	struct stats_slot *s = &r->slot[0];
+	struct stats_seat *s = &r->slot[0].seat[0];
 
 	for (uint64_t ms = 1; ms <= 100; ms++) {
 		stats_count_answer(s, ms == 100 ? ROUTE_NONE : ROUTE_QR, ms == 100 ? 404 : 200);

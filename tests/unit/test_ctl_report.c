@@ -52,15 +52,16 @@ static void the_real_thing(void **state)
 	assert_int_equal(r.fleet.memory_bytes, r.worker[0].memory_bytes);
 	assert_true(r.master_bytes > 0 && r.admin_bytes > 0);
 	assert_int_equal(r.worker[0].pid, getpid());
-	assert_int_equal(r.worker[0].connections, 5);
-	assert_int_equal(r.worker[0].active, 4);
+	assert_int_equal(r.worker[0].draining_pid, getppid());
+	assert_int_equal(r.worker[0].connections, 6);
+	assert_int_equal(r.worker[0].active, 6);
 	assert_int_equal(r.worker[0].queue, 3);
 	assert_int_equal(r.worker[0].requests, 100);
 	assert_int_equal(r.worker[0].shed_full, 107);
 	assert_int_equal(r.worker[0].shed_late, 108);
 	assert_int_equal(r.worker[0].timeouts, 106);
 	assert_int_equal(r.worker[0].abandoned, 105);
-	assert_int_equal(r.worker[0].bytes_in, 103);
+	assert_int_equal(r.worker[0].bytes_in, 1103);
 	assert_int_equal(r.worker[0].bytes_out, 104);
 	assert_true(r.worker[0].lag_ms.now == 1.5);
 	assert_true(fabs(r.worker[0].response_ms.p99 - 99) < 1);
@@ -68,6 +69,22 @@ static void the_real_thing(void **state)
 	assert_int_equal(r.worker[1].slot, 2);
 	assert_string_equal(r.worker[1].state, "waiting");
 	assert_int_equal(r.worker[1].pid, 0);
+	assert_true(r.worker[1].next_start_s > 20 && r.worker[1].next_start_s <= 30);
+	assert_int_equal(r.worker[0].hung, 11);
+	assert_int_equal(r.worker[0].recycled, 12);
+	assert_int_equal(r.worker[0].parked, 13);
+	assert_int_equal(r.fleet.hung, 31);
+
+	assert_true(r.tells_changes);
+	assert_int_equal(r.changes, 2);
+	assert_string_equal(r.change[0].kind, "reload");
+	assert_string_equal(r.change[0].state, "failed");
+	assert_string_equal(r.change[0].text, "q.json: no such option\nq.json: nor this one");
+	assert_int_equal(r.change[0].ended_us - r.change[0].begun_us, 1000000);
+	assert_int_equal(r.change[1].number, 2);
+	assert_int_equal(r.change[1].target, 4);
+	assert_int_equal(r.change[1].done, 3);
+	assert_int_equal(r.change[1].total, 4);
 	assert_true(isnan(r.worker[1].response_ms.p99));
 
 	report_done(&r);
@@ -129,6 +146,8 @@ static void what_is_missing_is_zero_or_unknown(void **state)
 	assert_true(r.worker[1].busy == 0);
 	assert_true(isnan(r.worker[1].lag_ms.p95));
 	assert_string_equal(r.worker[0].state, "");
+	assert_false(r.tells_changes);
+	assert_int_equal(r.changes, 0);
 	report_done(&r);
 }
 
@@ -149,6 +168,28 @@ static void control_characters_are_taken_out(void **state)
 	report_done(&r);
 }
 
+static void the_last_changes_are_kept(void **state)
+{
+	struct buffer text;
+	struct report r;
+
+	(void)state;
+	buffer_init(&text);
+	buffer_puts(
+		&text, "{\"version\":\"1\",\"pid\":7,\"fleet\":{},\"workers\":[],\"changes\":[0");
+	for (int i = 1; i <= REPORT_CHANGES + 4; i++)
+		buffer_printf(&text,
+			",{\"number\":%d,\"kind\":\"scale\",\"text\":\"a\\tb\\nc\\n\\n\"}", i);
+	buffer_puts(&text, "]}");
+	assert_int_equal(report_read(&r, text.data, text.len), 0);
+	assert_int_equal(r.changes, REPORT_CHANGES);
+	assert_int_equal(r.change[0].number, 5);
+	assert_int_equal(r.change[REPORT_CHANGES - 1].number, REPORT_CHANGES + 4);
+	assert_string_equal(r.change[0].text, "a?b\nc");
+	report_done(&r);
+	buffer_done(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +197,7 @@ int main(void)
 		cmocka_unit_test(things_that_are_no_status),
 		cmocka_unit_test(what_is_missing_is_zero_or_unknown),
 		cmocka_unit_test(control_characters_are_taken_out),
+		cmocka_unit_test(the_last_changes_are_kept),
 	};
 
 	return cmocka_run_group_tests_name("ctl_report", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,12 +224,12 @@ static void at_200_columns(void **state)
 		"1 of 3 workers ready, at most 32   http://127.0.0.1:8080 by haproxy, roundrobin   memory 13.8M (master 920K, admin 1.8M)\n"
 		"1,234,585 requests, 5123 per s   received 118M, sent 942M   refused 12 (queue full 12, waited too long 0)\n"
 		"\n"
-		"                                             --------- requests ---------             - lag ms -  ---- response ms -----    queue ms  service ms           --- client ---  - bytes --     re-\n"
-		"slot    pid  state       age  memory  conns  active  queued  total  per s  busy  CPU   now   p95  mean   p50   p95   p99   p50   p99   p50   p99  refused  gone  timeouts    in   out  starts\n"
-		"   0  12345  ready     3h12m    6.1M     16       3       2  1.23M   5123   93%  87%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M       0\n"
-		"   1      -  waiting       -       -      -       -       -      0      0     -    -     -     -     -     -     -     -     -     -     -     -        0     0         0     0     0       7\n"
-		"  31  23456  draining    42s    5.0M      0       0       0     18      0   50%   1%   412   400   500   500   505   512  0.01  0.01   500   512        0     0         0     0     0       0\n"
-		" all         degraded          11.1M     16       3       2  1.23M   5123   72%  88%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M       7\n"
+		"                                             --------- requests ---------             - lag ms -  ---- response ms -----    queue ms  service ms           --- client ---  - bytes --           re-\n"
+		"slot    pid  state       age  memory  conns  active  queued  total  per s  busy  CPU   now   p95  mean   p50   p95   p99   p50   p99   p50   p99  refused  gone  timeouts    in   out  hung  starts\n"
+		"   0  12345  ready     3h12m    6.1M     16       3       2  1.23M   5123   93%  87%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M     0       0\n"
+		"   1      -  waiting       -       -      -       -       -      0      0     -    -     -     -     -     -     -     -     -     -     -     -        0     0         0     0     0     0       7\n"
+		"  31  23456  draining    42s    5.0M      0       0       0     18      0   50%   1%   412   400   500   500   505   512  0.01  0.01   500   512        0     0         0     0     0     0       0\n"
+		" all         degraded          11.1M     16       3       2  1.23M   5123   72%  88%  0.12  1.40  2.35  1.20  8.75  20.5  0.50  18.2  0.19  0.40       12     0         0  118M  942M     0       7\n"
 		"per s, busy, CPU: the last second; mean and percentiles: the last 10 s\n");
 	/* clang-format on */
 }
@@ -392,6 +393,111 @@ static void colours_mark_what_matters(void **state)
 	buffer_done(&out);
 }
 
+static struct report_change *add_change(struct report *r, const char *kind, const char *state)
+{
+	struct report_change *c = &r->change[r->changes++];
+
+	(void)snprintf(c->kind, sizeof(c->kind), "%s", kind);
+	(void)snprintf(c->state, sizeof(c->state), "%s", state);
+	return c;
+}
+
+static void a_change_that_runs_is_shown(void **state)
+{
+	const struct table_style style = {.columns = 120};
+	struct report r = example();
+	struct report_change *c;
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out);
+	add_change(&r, "reload", "failed");
+	c = add_change(&r, "scale", "running");
+	c->done = 3;
+	c->total = 8;
+	c->age_s = 12;
+	strcpy(c->text, "from 3 to 8 workers");
+	assert_int_equal(summary_write(&r, &style, &out), 4);
+	assert_int_equal(count(&out, "\nscale: 3 of 8 workers, for 12s: from 3 to 8 workers\n"), 1);
+	assert_int_equal(count(&out, "reload"), 0); /* what runs now is what matters */
+	buffer_done(&out);
+}
+
+static void the_last_change_is_shown_if_it_failed_lately(void **state)
+{
+	const struct table_style style = {.columns = 80};
+	struct report r = example();
+	struct report_change *c = add_change(&r, "reload", "failed");
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out);
+	c->begun_us = 1000000;
+	c->ended_us = 2000000;
+	c->age_s = 301;
+	strcpy(c->text, "quern.json: no option \"x\"\nquern.json: nor \"y\"");
+	(void)summary_write(&r, &style, &out);
+	assert_int_equal(
+		count(&out, "\nreload failed 5m00s ago: quern.json: no option \"x\" ...\n"), 1);
+
+	/* Of more than 80 characters as many are left as fit with what says that there were more. */
+	for (int longer = 0; longer < 3; longer++) {
+		(void)snprintf(c->text, sizeof(c->text), "%s%s%.*s",
+			"01234567890123456789012345678901234567890123456789",
+			"\xc3\xa4\xc3\xa4"
+			"567",
+			longer, "89");
+		buffer_reset(&out);
+		(void)summary_write(&r, &style, &out);
+		assert_int_equal(count(&out, "567\n"), longer == 0);
+		assert_int_equal(count(&out, "89 ...\n"), 0);
+		assert_int_equal(count(&out, "89\xc3\xa4 ...\n"), longer > 0);
+	}
+
+	/* What failed long ago, or was made good since, is past. */
+	c->age_s = 3602;
+	buffer_reset(&out);
+	(void)summary_write(&r, &style, &out);
+	assert_int_equal(count(&out, "reload"), 0);
+	c->age_s = 10;
+	add_change(&r, "reload", "done");
+	(void)summary_write(&r, &style, &out);
+	assert_int_equal(count(&out, "reload"), 0);
+	buffer_done(&out);
+}
+
+static void parked_slots_and_successions_are_told(void **state)
+{
+	const struct table_style style = {.columns = 120},
+				 colour = {.columns = 120, .colour = true};
+	struct report r = example();
+	struct buffer out;
+
+	(void)state;
+	buffer_init(&out);
+	strcpy(rows[1].state, "parked");
+	rows[1].next_start_s = 298;
+	rows[0].draining_pid = 777;
+	rows[2].draining_pid = 778;
+	r.fleet.hung = 3;
+	r.fleet.recycled = 1234;
+	table_write(&r, &style, &out);
+	assert_int_equal(count(&out, "1 parked, next try in 4m58s"), 1);
+	assert_int_equal(count(&out, "2 replaced (+), still draining"), 1);
+	assert_int_equal(count(&out, "\n   0 12345 ready+ "), 1);
+	assert_int_equal(count(&out, "\n   1     - parked "), 1);
+	assert_int_equal(count(&out, "\nreplaced: 3 hung, 1,234 recycled\n"), 1);
+	rows[0].lag_ms.now = 5000;
+	buffer_reset(&out);
+	table_write(&r, &style, &out);
+	assert_int_equal(count(&out, "\n   0 12345 ready+! "), 1);
+	buffer_reset(&out);
+	table_write(&r, &colour, &out);
+	assert_int_equal(count(&out, "\033[31;1mparked\033[0m"), 1);
+	assert_int_equal(count(&out, "\033[31;1m1 parked"), 1);
+	buffer_done(&out);
+}
+
 static void a_single_tls_listener_is_named(void **state)
 {
 	const struct table_style style = {.columns = 120};
@@ -429,6 +535,9 @@ int main(void)
 		cmocka_unit_test(the_top_stays_on_the_lowest_terminal),
 		cmocka_unit_test(a_late_worker_is_marked),
 		cmocka_unit_test(colours_mark_what_matters),
+		cmocka_unit_test(a_change_that_runs_is_shown),
+		cmocka_unit_test(the_last_change_is_shown_if_it_failed_lately),
+		cmocka_unit_test(parked_slots_and_successions_are_told),
 		cmocka_unit_test(a_single_tls_listener_is_named),
 	};
 

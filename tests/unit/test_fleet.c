@@ -29,7 +29,7 @@ static int tear_down(void **state)
 
 static void set(uint32_t slot, enum slot_state state)
 {
-	atomic_store(&region->slot[slot].state, state);
+	atomic_store(&region->slot[slot].seat[0].state, state);
 }
 
 static void it_goes_by_the_workers_that_are_ready(void **state)
@@ -45,6 +45,34 @@ static void it_goes_by_the_workers_that_are_ready(void **state)
 	set(3, SLOT_READY);
 	assert_int_equal(fleet_state_of(region), FLEET_OK);
 	set(2, SLOT_READY);
+	assert_int_equal(fleet_state_of(region), FLEET_OK);
+}
+
+/* A slot that is left alone is something to look at, even while the others are enough. */
+static void a_parked_slot_degrades(void **state)
+{
+	(void)state;
+	set(0, SLOT_READY);
+	set(1, SLOT_READY);
+	set(2, SLOT_PARKED);
+	assert_int_equal(fleet_state_of(region), FLEET_DEGRADED);
+	assert_int_equal(fleet_count(region, SLOT_PARKED), 1);
+	set(0, SLOT_PARKED);
+	set(1, SLOT_PARKED);
+	assert_int_equal(fleet_state_of(region), FLEET_DOWN);
+}
+
+static void the_current_seat_counts(void **state)
+{
+	(void)state;
+	set(0, SLOT_READY);
+	atomic_store(&region->slot[1].seat[1].state, SLOT_READY);
+	assert_int_equal(fleet_count(region, SLOT_READY), 1);
+	atomic_store(&region->slot[1].current, 1);
+	assert_int_equal(fleet_count(region, SLOT_READY), 2);
+	/* Its predecessor drains. */
+	set(1, SLOT_DRAINING);
+	assert_int_equal(fleet_count(region, SLOT_DRAINING), 0);
 	assert_int_equal(fleet_state_of(region), FLEET_OK);
 }
 
@@ -86,6 +114,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(it_goes_by_the_workers_that_are_ready),
+		TEST(a_parked_slot_degrades),
+		TEST(the_current_seat_counts),
 		TEST(stopping_goes_before_all),
 		TEST(slots_are_counted_by_state),
 		TEST(states_have_names),

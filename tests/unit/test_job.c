@@ -28,6 +28,24 @@ static void test_order_and_limit(void **state)
 	assert_int_equal(q.len, 0);
 }
 
+static void test_new_limit(void **state)
+{
+	struct job_queue q;
+	struct job job[3] = {0};
+
+	(void)state;
+	job_queue_init(&q, 2);
+	for (int i = 0; i < 2; i++)
+		assert_true(job_push(&q, &job[i]));
+	/* Nobody is sent away by a lower one. */
+	job_queue_limit(&q, 1);
+	assert_int_equal(q.len, 2);
+	assert_ptr_equal(job_pop(&q), &job[0]);
+	assert_false(job_push(&q, &job[2]));
+	job_queue_limit(&q, 2);
+	assert_true(job_push(&q, &job[2]));
+}
+
 static void test_remove(void **state)
 {
 	struct job_queue q;
@@ -50,6 +68,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_and_limit),
+		cmocka_unit_test(test_new_limit),
 		cmocka_unit_test(test_remove),
 	};
 

@@ -82,6 +82,29 @@ static void the_fleet_is_described(void **state)
 	is("quern_workers_ready", "1");
 	is("quern_workers_max", "4");
 	is("quern_admin_restarts_total", "3");
+	is("quern_master_log_lines_lost_total", "77");
+}
+
+/* The scaling that runs does not hide that the reload before it has failed. */
+static void changes_are_counted(void **state)
+{
+	struct change c;
+
+	(void)state;
+	is("quern_changes_total", "2");
+	is("quern_change_failed", "1");
+	assert_true(change_read(&region->changes, 2, &c));
+	change_end(&region->changes, &c, CHANGE_SUPERSEDED, clock_us(), "another one");
+	write_page();
+	is("quern_change_failed", "0");
+	for (int i = 0; i < 2 * STATS_CHANGES; i++)
+		change_begin(&region->changes, &c, CHANGE_RELOAD, clock_us(), "reading");
+	write_page();
+	is("quern_changes_total", "18");
+	is("quern_change_failed", "0");
+	change_end(&region->changes, &c, CHANGE_FAILED, clock_us(), "no");
+	write_page();
+	is("quern_change_failed", "1");
 }
 
 static void slots_that_were_used_have_series(void **state)
@@ -90,7 +113,11 @@ static void slots_that_were_used_have_series(void **state)
 	is("quern_worker_state{slot=\"0\",state=\"ready\"}", "1");
 	is("quern_worker_state{slot=\"0\",state=\"waiting\"}", "0");
 	is("quern_worker_state{slot=\"2\",state=\"waiting\"}", "1");
+	is("quern_worker_state{slot=\"2\",state=\"parked\"}", "0");
 	is("quern_worker_restarts_total{slot=\"2\"}", "4");
+	is("quern_worker_hung_total{slot=\"0\"}", "11");
+	is("quern_worker_recycled_total{slot=\"0\"}", "12");
+	is("quern_worker_parked_total{slot=\"0\"}", "13");
 	is("quern_worker_cpu_seconds_total{slot=\"2\"}", "2.5");
 	is("quern_worker_queued_requests{slot=\"0\"}", "3");
 	is("quern_worker_loop_lag_seconds{slot=\"0\"}", "0.0015");
@@ -99,13 +126,43 @@ static void slots_that_were_used_have_series(void **state)
 	assert_null(strstr(page.data, "slot=\"3\""));
 }
 
+static void a_parked_slot_says_so(void **state)
+{
+	(void)state;
+	atomic_store(&region->slot[2].seat[0].state, SLOT_PARKED);
+	write_page();
+	is("quern_worker_state{slot=\"2\",state=\"parked\"}", "1");
+	is("quern_worker_state{slot=\"2\",state=\"waiting\"}", "0");
+}
+
+/* Whoever sits where, and whichever seat is the current one. */
+static void both_seats_are_counted(void **state)
+{
+	struct stats_seat *other = &region->slot[0].seat[1];
+
+	(void)state;
+	stats_count_answer(other, ROUTE_QR, 200);
+	histogram_record(&other->response_time, 1000000);
+	for (uint32_t current = 0; current < STATS_SEATS; current++) {
+		atomic_store(&region->slot[0].current, current);
+		write_page();
+		is("quern_requests_total{slot=\"0\",route=\"/qr\",status=\"200\"}", "100");
+		is("quern_response_seconds_count{slot=\"0\"}", "101");
+		is("quern_response_seconds_sum{slot=\"0\"}", "6.05");
+		is("quern_received_bytes_total{slot=\"0\"}", "1103");
+		is("quern_worker_connections{slot=\"0\"}", "6");
+	}
+	assert_true(atof(value_of("quern_worker_memory_bytes{slot=\"0\"}")) > 0);
+}
+
 static void counters_carry_their_labels(void **state)
 {
 	(void)state;
 	is("quern_connections_accepted_total{slot=\"0\"}", "101");
-	is("quern_received_bytes_total{slot=\"0\"}", "103");
+	is("quern_received_bytes_total{slot=\"0\"}", "1103");
 	is("quern_requests_shed_total{slot=\"0\",reason=\"queue_full\"}", "107");
 	is("quern_requests_shed_total{slot=\"0\",reason=\"too_late\"}", "108");
+	is("quern_jobs_total{slot=\"0\"}", "2111");
 	is("quern_jobs_total{slot=\"2\"}", "9");
 }
 
@@ -118,7 +175,7 @@ static void requests_appear_with_the_first_answer(void **state)
 	is("quern_requests_total{slot=\"0\",route=\"none\",status=\"404\"}", "1");
 	is("quern_requests_total{slot=\"2\",route=\"/qr\",status=\"200\"}", "0");
 	assert_null(value_of(series));
-	stats_count_answer(&region->slot[0], ROUTE_QR, 400);
+	stats_count_answer(&region->slot[0].seat[0], ROUTE_QR, 400);
 	write_page();
 	is(series, "1");
 }
@@ -177,6 +234,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_fleet_is_described),
 		TEST(slots_that_were_used_have_series),
+		TEST(changes_are_counted),
+		TEST(a_parked_slot_says_so),
+		TEST(both_seats_are_counted),
 		TEST(counters_carry_their_labels),
 		TEST(requests_appear_with_the_first_answer),
 		TEST(histograms_are_cumulative_and_exact),

@@ -110,6 +110,15 @@ static void listeners(void **state)
 	RENDERS_TO("@STATS@", "ipv6@[::1]:81", "balancer.stats=[::1]:81");
 }
 
+/* What a draining worker reckons with (config/health.h), and the longest that a reloaded process may have work. */
+static void checks_and_times(void **state)
+{
+	(void)state;
+	RENDERS_TO("@CHECK_MS@ @CHECK_SPREAD@", "500 10", "workers.drain_ms=1");
+	RENDERS_TO("@HARD_STOP_MS@", "1203045", "limits.idle_ms=1000000",
+		"balancer.timeout_ms=200000", "limits.queue_ms=3005", "limits.client_ms=20");
+}
+
 static void certificates(void **state)
 {
 	(void)state;
@@ -220,6 +229,7 @@ int main(void)
 		cmocka_unit_test(text_without_placeholders_stays),
 		cmocka_unit_test(policies),
 		cmocka_unit_test(listeners),
+		cmocka_unit_test(checks_and_times),
 		cmocka_unit_test(certificates),
 		cmocka_unit_test(static_servers),
 		cmocka_unit_test(dns_servers),

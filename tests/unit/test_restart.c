@@ -36,21 +36,37 @@ static void test_other_deaths(void **state)
 	assert_false(restart_was_quick(EXITED(0), 10 * SECOND, 10 * SECOND + 5));
 }
 
-static void test_backoff_doubles_up_to_five_seconds(void **state)
+static void test_backoff_doubles_and_parks(void **state)
 {
-	static const uint64_t expected_ms[] = {50, 100, 200, 400, 800, 1600, 3200, 5000, 5000};
+	static const uint64_t expected_ms[] = {
+		50, 100, 200, 400, 800, 10000, 20000, 40000, 80000, 160000, 300000, 300000, 300000};
 	struct restart c = {.spawned_us = SECOND};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(expected_ms) / sizeof(expected_ms[0]); i++) {
 		restart_schedule(&c, true, 2 * SECOND);
 		assert_int_equal(c.start_us, 2 * SECOND + expected_ms[i] * 1000);
+		assert_int_equal(c.parked, i + 1 >= RESTART_QUICK_DEATHS);
 	}
-	/* One death of another kind, and the row is over. */
-	restart_schedule(&c, false, 3 * SECOND);
-	assert_int_equal(c.start_us, 3 * SECOND);
-	restart_schedule(&c, true, 4 * SECOND);
-	assert_int_equal(c.start_us, 4 * SECOND + 50000);
+}
+
+/* One death of another kind, and the row is over: also that of a parked slot, which tries again now and then. */
+static void test_another_death_ends_the_row(void **state)
+{
+	struct restart c = {.spawned_us = SECOND};
+
+	(void)state;
+	for (unsigned deaths = 1; deaths < 9; deaths++) {
+		for (unsigned i = 0; i < deaths; i++)
+			restart_schedule(&c, true, 2 * SECOND);
+		restart_schedule(&c, false, 3 * SECOND);
+		assert_int_equal(c.start_us, 3 * SECOND);
+		assert_false(c.parked);
+		restart_schedule(&c, true, 4 * SECOND);
+		assert_int_equal(c.start_us, 4 * SECOND + 50000);
+		assert_false(c.parked);
+		restart_schedule(&c, false, 5 * SECOND);
+	}
 }
 
 static void test_other_deaths_restart_at_once_but_every_50_ms(void **state)
@@ -83,7 +99,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quick_deaths),
 		cmocka_unit_test(test_other_deaths),
-		cmocka_unit_test(test_backoff_doubles_up_to_five_seconds),
+		cmocka_unit_test(test_backoff_doubles_and_parks),
+		cmocka_unit_test(test_another_death_ends_the_row),
 		cmocka_unit_test(test_other_deaths_restart_at_once_but_every_50_ms),
 		cmocka_unit_test(test_cause),
 	};

@@ -111,6 +111,7 @@ static void it_names_the_master(void **state)
 	is_number("window_s", 10);
 	is_number("admin.restarts", 3);
 	assert_true(json_integer_value(at("master.memory_bytes")) > 0);
+	is_number("master.log_lost", 77);
 }
 
 static void it_tells_the_settings(void **state)
@@ -155,15 +156,22 @@ static void only_slots_that_were_used_are_listed(void **state)
 static void gauges_are_there(void **state)
 {
 	(void)state;
-	is_number("workers.0.connections", 5);
-	is_number("workers.0.active", 4);
+	is_number("workers.0.connections", 6);
+	is_number("workers.0.active", 6);
 	is_number("workers.0.queue", 3);
 	is_number("workers.0.requests", 100);
 	is_number("workers.0.restarts", 1);
 	is_number("workers.0.loop_lag_ms.now", 1.5);
-	is_number("fleet.connections", 5);
+	is_number("fleet.connections", 6);
 	is_number("fleet.requests", 100);
 	is_number("fleet.restarts", 5);
+	is_number("workers.0.hung", 11);
+	is_number("workers.0.recycled", 12);
+	is_number("workers.0.parked", 13);
+	is_number("workers.1.hung", 20);
+	is_number("fleet.hung", 31);
+	is_number("fleet.recycled", 12);
+	is_number("fleet.parked", 13);
 	is_number("fleet.loop_lag_ms.now", 1.5);
 }
 
@@ -182,7 +190,7 @@ static void every_counter_is_there_and_summed(void **state)
 		(void)snprintf(path, sizeof(path), "fleet.%s", counters[i].name);
 		is_number(path, (double)(a + b));
 	}
-	is_number("fleet.jobs", 120);
+	is_number("fleet.jobs", 2120);
 	is_number("workers.0.shed_late", 108);
 }
 
@@ -208,6 +216,59 @@ static void percentiles_are_those_of_the_window(void **state)
 		(void)snprintf(path, sizeof(path), "%s.service_ms.p50", owners[i]);
 		is_close(path, 49.9);
 	}
+}
+
+static void two_workers_in_a_slot_are_told(void **state)
+{
+	double both, one;
+
+	(void)state;
+	is_number("workers.0.draining_pid", getppid());
+	is_number("workers.1.draining_pid", 0);
+	assert_true(json_number_value(at("workers.1.next_start_s")) > 20);
+	assert_true(json_number_value(at("workers.1.next_start_s")) <= 30);
+	is_number("workers.0.next_start_s", 0);
+	both = json_number_value(at("workers.0.memory_bytes"));
+	atomic_store(&region->slot[0].seat[1].pid, 0);
+	json_decref(status);
+	status = written(NULL);
+	one = json_number_value(at("workers.0.memory_bytes"));
+	is_number("workers.0.draining_pid", 0);
+	assert_true(both > one && one > 0);
+}
+
+static void changes_are_listed(void **state)
+{
+	(void)state;
+	assert_int_equal(json_array_size(at("changes")), 2);
+	is_number("changes.0.number", 1);
+	is_text("changes.0.kind", "reload");
+	is_text("changes.0.state", "failed");
+	is_text("changes.0.text", "q.json: no such option\nq.json: nor this one\n");
+	is_number("changes.0.ended_us", json_number_value(at("changes.0.begun_us")) + 1000000);
+	assert_true(json_real_value(at("changes.0.age_s")) >= 10);
+	is_number("changes.1.number", 2);
+	is_text("changes.1.kind", "scale");
+	is_text("changes.1.state", "running");
+	is_number("changes.1.target", 4);
+	is_number("changes.1.done", 3);
+	is_number("changes.1.total", 4);
+	is_number("changes.1.ended_us", 0);
+}
+
+static void the_last_changes_are_kept(void **state)
+{
+	struct change c;
+
+	(void)state;
+	for (int i = 0; i < STATS_CHANGES + 3; i++)
+		change_begin(&region->changes, &c, CHANGE_UPGRADE, clock_us(), "caf\xe9");
+	json_decref(status);
+	status = written(NULL);
+	assert_int_equal(json_array_size(at("changes")), STATS_CHANGES);
+	is_number("changes.0.number", 6);
+	is_number("changes.7.number", 13);
+	is_text("changes.7.text", "caf?"); /* no UTF-8, but not lost */
 }
 
 static void an_empty_window_is_null(void **state)
@@ -269,6 +330,9 @@ int main(void)
 		TEST(gauges_are_there),
 		TEST(every_counter_is_there_and_summed),
 		TEST(percentiles_are_those_of_the_window),
+		TEST(two_workers_in_a_slot_are_told),
+		TEST(changes_are_listed),
+		TEST(the_last_changes_are_kept),
 		TEST(an_empty_window_is_null),
 		TEST(answers_are_told_by_route_and_status),
 		TEST(the_fleet_is_counted),

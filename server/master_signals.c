@@ -1,0 +1,201 @@
+#include "server/master_state.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- deaths */
+
+static void bury_admin(struct master *m, int status, const struct rusage *usage, uint64_t now_us)
+{
+	/* It does its work from its first moment, so it counts as ready when it was born. */
+	bool told = m->admin.leave != CHILD_STAYS;
+	bool quick = !told && restart_was_quick(status, m->admin.spawned_us, now_us);
+
+	if (!told)
+		stats_add(&m->legacy.stats->admin_restarts, 1);
+	restart_schedule(&m->admin_restart, quick, now_us);
+	child_bury(&m->admin, &m->legacy, status, usage, SLOT_UNUSED, "");
+}
+
+static void bury(struct master *m, pid_t pid, int status, const struct rusage *usage)
+{
+	uint64_t now_us = clock_us();
+
+	if (pid == m->admin.pid)
+		bury_admin(m, status, usage, now_us);
+	else if (!fleet_bury(&m->fleet, pid, status, usage))
+		/* As PID 1 of a container we also inherit other people's orphans: reaped, and no more. */
+		(void)succession_bury(&m->succession, pid, status, now_us);
+}
+
+/* Once another master is in charge, it is the guardian's to reap. */
+static void reap_our_own(struct master *m)
+{
+	struct rusage usage;
+	int status;
+
+	for (uint32_t i = 0; i < m->fleet.slots; i++) {
+		for (unsigned n = 0; n < STATS_SEATS; n++) {
+			pid_t pid = m->fleet.slot[i].seat[n].pid;
+
+			if (pid > 0 && wait4(pid, &status, WNOHANG, &usage) == pid)
+				bury(m, pid, status, &usage);
+		}
+	}
+}
+
+static void reap(struct master *m)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid;
+
+	if (m->phase == PHASE_YIELDED) {
+		reap_our_own(m);
+		return;
+	}
+	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
+		bury(m, pid, status, &usage);
+}
+
+/* --- stopping */
+
+uint64_t master_drain_us(const struct master *m)
+{
+	return (uint64_t)m->legacy.config->workers_drain_ms * 1000u;
+}
+
+void master_stop(struct master *m, const char *why)
+{
+	uint64_t now_us = clock_us();
+
+	log_info("%s: stopping, at most %lld ms", why,
+		(long long)m->legacy.config->workers_drain_ms);
+	m->phase = PHASE_STOPPING;
+	atomic_store(&m->legacy.stats->stopping, 1);
+	operations_end(&m->operations, "quernd is stopping", now_us);
+	succession_abandon(&m->succession, "quernd is stopping", now_us);
+	fleet_leave(&m->fleet, 0, master_drain_us(m), now_us);
+}
+
+static void force_stop(struct master *m)
+{
+	log_warn("second SIGINT: ending at once");
+	m->exit_code = 1;
+	fleet_signal(&m->fleet, SIGKILL);
+	child_signal(&m->admin, SIGKILL);
+}
+
+/* --- what operators ask for */
+
+/* Another master is in charge: the one that was started first passes on what it is sent. */
+static void pass_on(struct master *m, const struct signalfd_siginfo *info)
+{
+	siginfo_t copy = {.si_signo = (int)info->ssi_signo, .si_code = info->ssi_code};
+
+	copy.si_pid = (pid_t)info->ssi_pid;
+	copy.si_uid = info->ssi_uid;
+	copy.si_value.sival_int = info->ssi_int;
+	if (m->guardian.in_charge)
+		guardian_signal(&m->guardian, &copy);
+}
+
+static void reopen_logs(struct master *m)
+{
+	int error = log_reopen();
+
+	if (error)
+		log_error("cannot open the log's file again: %s", strerror(-error));
+	fleet_signal(&m->fleet, SIGUSR1);
+	child_signal(&m->admin, SIGUSR1);
+}
+
+static void handle_stop(struct master *m, int number)
+{
+	char why[16];
+
+	if (m->phase == PHASE_SERVING) {
+		(void)snprintf(why, sizeof(why), "SIG%s", sigabbrev_np(number));
+		master_stop(m, why);
+	} else if (number == SIGINT) {
+		force_stop(m);
+	}
+}
+
+/* The new master has read the configuration, and would not know of what changes here now. */
+static const char upgrading[] = "an upgrade is under way";
+
+static void scale(struct master *m, int64_t wanted, uint64_t now_us)
+{
+	if (succession_runs(&m->succession))
+		operations_refuse(
+			&m->operations, CHANGE_SCALE, (uint32_t)wanted, upgrading, now_us);
+	else
+		operations_scale(&m->operations, wanted, now_us);
+}
+
+static void reload(struct master *m, uint64_t now_us)
+{
+	if (succession_runs(&m->succession))
+		operations_refuse(&m->operations, CHANGE_RELOAD, 0, upgrading, now_us);
+	else
+		operations_reload(&m->operations, now_us);
+}
+
+/* Of a fleet that serves. */
+static void handle_wish(struct master *m, const struct signalfd_siginfo *info, uint64_t now_us)
+{
+	int number = (int)info->ssi_signo;
+
+	if (number == SIGHUP)
+		reload(m, now_us);
+	else if (number == SIGUSR2)
+		succession_begin(&m->succession, now_us);
+	else if (number == SIGTTIN)
+		scale(m, (int64_t)m->fleet.wanted + 1, now_us);
+	else if (number == SIGTTOU)
+		scale(m, (int64_t)m->fleet.wanted - 1, now_us);
+	else if (number == MASTER_SCALE)
+		scale(m, info->ssi_int, now_us);
+}
+
+static void take_deaths(struct master *m)
+{
+	reap(m);
+	/* An orphan that nobody can stop by the pid that they know. */
+	if (m->succession.guardian && m->phase == PHASE_SERVING &&
+		guardian_is_lost(m->succession.guardian, m->succession.predecessor))
+		master_stop(m, "the process that watched over this one has ended");
+}
+
+static void handle(struct master *m, const struct signalfd_siginfo *info)
+{
+	int number = (int)info->ssi_signo;
+
+	if (number == SIGCHLD)
+		take_deaths(m);
+	else if (m->phase == PHASE_YIELDED)
+		pass_on(m, info);
+	else if (number == SIGTERM || number == SIGINT)
+		handle_stop(m, number);
+	else if (number == SIGUSR1)
+		reopen_logs(m);
+	else if (m->phase == PHASE_SERVING)
+		handle_wish(m, info, clock_us());
+}
+
+/* Handles the signals that have come. */
+void master_take_signals(struct master *m)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->legacy.signals_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		handle(m, &info);
+}

@@ -1,0 +1,60 @@
+#include "server/watchdog.h"
+
+/* A round this often, or as often as a fifth of the limit if that is shorter: a worker that does not even take SIGABRT is
+ * to be replaced within the limit and a second, of which WATCHDOG_GRACE_US is half and the loop's timer a tenth. */
+#define PERIOD_US UINT64_C(200000)
+/* A round that comes later than this, or than a quarter of the limit, tells that the master itself was away. */
+#define LATE_US UINT64_C(1000000)
+#define DISTRUST_US UINT64_C(1000000)
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void watchdog_set(struct watchdog *w, uint64_t limit_us, uint64_t now_us)
+{
+	const uint64_t next_us = now_us + smaller(limit_us / 5, PERIOD_US);
+
+	if (limit_us == 0)
+		w->due_us = UINT64_MAX;
+	else if (w->limit_us == 0)
+		w->due_us = next_us;
+	else
+		/* Never later than it was, or one who sets it again and again would keep it from looking. */
+		w->due_us = smaller(w->due_us, next_us);
+	w->limit_us = limit_us;
+}
+
+bool watchdog_round(struct watchdog *w, uint64_t now_us)
+{
+	if (w->limit_us == 0)
+		return false;
+	if (now_us > w->due_us && now_us - w->due_us > smaller(w->limit_us / 4, LATE_US))
+		w->trust_us = now_us + DISTRUST_US;
+	w->due_us = now_us + smaller(w->limit_us / 5, PERIOD_US);
+	return now_us >= w->trust_us;
+}
+
+uint64_t watchdog_silence_us(const struct stats_seat *s, uint64_t now_us)
+{
+	/* The latest sign of all: what an earlier worker left behind is older than the fork of this one. */
+	uint64_t sign_us = stats_get(&s->spawned_us);
+	const uint64_t ready_us = stats_get(&s->ready_us);
+
+	if (atomic_load_explicit(&s->pid, memory_order_relaxed) == 0)
+		return 0;
+	if (ready_us != 0)
+		sign_us = larger(sign_us, larger(ready_us, stats_get(&s->lag_due_us)));
+	return now_us > sign_us ? now_us - sign_us : 0;
+}
+
+bool watchdog_is_hung(const struct watchdog *w, const struct stats_seat *s, uint64_t now_us)
+{
+	return w->limit_us > 0 && watchdog_silence_us(s, now_us) > w->limit_us;
+}
