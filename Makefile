@@ -8,6 +8,9 @@
 #   make experiment measures how p99 grows with utilization (FULL=1: everything, 50 minutes)
 #   make prove-qr       a million symbols against libqrencode
 #   make prove-theory   the simulator against every exact figure (an hour)
+#   make faults     verified load while the fleet is reloaded, scaled, upgraded, killed (10 minutes)
+#   make soak       ten minutes at 2,000 requests a second: memory and descriptors stay
+#   make bench-limits   overload at twice the capacity; 10,000 connections to one worker
 #   make install    DESTDIR= PREFIX=       make format     by clang-format        make clean
 #
 # V=1 shows the commands; SANITIZER=address|undefined|address,undefined|thread builds into a directory of its own;
@@ -71,7 +74,7 @@ REPORT_TEXTS := $(wildcard bench/report/*.gp bench/report/*.css bench/report/*.h
 GENERATED := $(BUILD)/gen/balancer/haproxy_template.h \
 	$(foreach t,$(REPORT_TEXTS),$(BUILD)/gen/$(subst .,_,$(t)).h)
 
-.PHONY: all run check check-only lint format bench bench-qr bench-sim prove-qr prove-theory experiment fuzz install clean \
+.PHONY: all run check check-only lint format bench bench-qr bench-sim prove-qr prove-theory experiment fuzz faults soak bench-limits install clean \
 	deps-run deps-check deps-bench deps-experiment schema unit-tests generated
 .DELETE_ON_ERROR:
 
@@ -84,7 +87,7 @@ run: deps-run
 check: deps-check
 	$(Q)$(MAKE) --no-print-directory check-only
 
-check-only: all unit-tests
+check-only: all unit-tests $(BUILD)/faults/drive
 	$(Q)BUILD=$(abspath $(BUILD)) tests/run
 
 unit-tests: $(UNIT_TESTS)
@@ -144,7 +147,8 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libquern.a $(LDFLAGS) \
 		-Wl,--as-needed $(LIBS) -lcmocka
 
--include $(patsubst %.o,%.d,$(call object,$(SOURCES)) $(TABLE_OBJECTS)) $(addsuffix .d,$(UNIT_TESTS))
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES)) $(TABLE_OBJECTS)) $(addsuffix .d,$(UNIT_TESTS)) \
+	$(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard tests/faults/*.c))
 
 # --- files made from config/options.def; they are committed, and a test compares them -------------------------------
 
@@ -199,6 +203,28 @@ $(BUILD)/speed/%: bench/speed/%.c $(BUILD)/libquern.a Makefile
 		-Wl,--as-needed $(LIBS)
 
 -include $(wildcard $(BUILD)/speed/*.d)
+
+bench-limits: deps-bench
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BUILD=$(BUILD) bench/limits/overload
+	$(Q)BUILD=$(BUILD) bench/limits/connections
+
+# --- faults: make faults [SCENARIO="reload kill"]; make soak [SECONDS=600] [RATE=2000] --------------------------------
+
+FAULTS_OBJECTS := $(call object,$(wildcard tests/faults/*.c))
+$(BUILD)/faults/drive: $(FAULTS_OBJECTS) $(BUILD)/libquern.a
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
+
+RATE ?= 2000
+faults: deps-check
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/faults/drive
+	$(Q)BUILD=$(abspath $(BUILD)) tests/faults/run --long $(SCENARIO)
+
+soak: deps-check
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/faults/drive
+	$(Q)BUILD=$(abspath $(BUILD)) tests/faults/soak $(SECONDS) $(RATE)
 
 # --- installation -------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ What holds for every Fleet:
   fleet.file. Ports are chosen by Fleet: a block that was free a moment ago, below 32768 so that no outgoing connection
   can take one. If another process was quicker, the start is repeated with another block. QUERN_ variables of the
   caller's environment do not reach the programs; environment={...} adds to it, arguments=[...] to quernd's command line,
-  preexec=f is called in the child before exec.
+  haproxy_arguments=[...] to HAProxy's, preexec=f is called in the child before exec. programs=DIRECTORY takes Quern's
+  programs from there instead of BUILD.
 * On entry it waits until every worker (and through HAProxy every server) takes work; ready=False leaves that out.
 * At the end of the `with` stop() is called, unless the test has done so: SIGTERM, and then quernd must exit with 0,
   leave no process of its session behind, and neither program may have printed a sanitizer's finding.
@@ -198,13 +199,15 @@ class PortTaken(Exception):
 
 class Fleet:
     def __init__(self, options=None, *, balancer=False, environment=None, arguments=(), ready=True,
-                 preexec=None):
+                 preexec=None, programs=BUILD, haproxy_arguments=()):
         self.options = dict(options or {})
         self.balancer = balancer
         self.environment = dict(environment or {})
         self.arguments = list(arguments)
         self.wait_ready = ready
         self.preexec = preexec
+        self.programs = pathlib.Path(programs)
+        self.haproxy_arguments = list(haproxy_arguments)
         self.master = self.haproxy = self.directory = None
 
     # --- start and stop ----------------------------------------------------------------------------------------
@@ -239,10 +242,11 @@ class Fleet:
         self._choose_ports()
         self.write_file()
         self.started = time.monotonic()
-        self.master = self._spawn([BUILD / "quernd", "-c", self.file, *self.arguments], "quernd.log")
+        self.master = self._spawn([self.programs / "quernd", "-c", self.file, *self.arguments], "quernd.log")
         if self.balancer:
             self.render()
-            self.haproxy = self._spawn([HAPROXY, "-db", "-f", self.directory / "haproxy.cfg"], "haproxy.log")
+            self.haproxy = self._spawn([HAPROXY, *self.haproxy_arguments, "-db", "-f", self.directory / "haproxy.cfg"],
+                                       "haproxy.log")
         if self.wait_ready:
             self.wait_until_ready()
 
@@ -264,7 +268,7 @@ class Fleet:
 
     def render(self, output=None):
         """Makes haproxy.cfg from the configuration file."""
-        subprocess.run([BUILD / "quern-balancer", "render", "-c", self.file, "-o",
+        subprocess.run([self.programs / "quern-balancer", "render", "-c", self.file, "-o",
                         output or self.directory / "haproxy.cfg"],
                        check=True, env=clean_environment(self.environment))
 

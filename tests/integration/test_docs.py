@@ -102,10 +102,30 @@ def test_every_experiment_is_documented():
 
 
 def test_every_signal_of_the_master_is_in_the_manual():
-    signals = set(re.findall(r"(?:sigaddset\(&|take_signal\()m(?:->signals)?, (SIG[A-Z]+)\)", read("server/master.c"))) - {"SIGCHLD"}
-    assert signals == {"SIGTERM", "SIGINT", "SIGHUP"}
-    for name in signals:
-        assert name in manual("quernd")
+    source = read("server/master_signals.c") + read("server/master_start.c")
+    taken = source.split("static int block_signals(")[1].split("\n}")[0]
+    signals = set(re.findall(r"\b(SIG[A-Z0-9]+)\b", taken)) & set(re.findall(r"number == (SIG[A-Z0-9]+)\b", source))
+    assert signals >= {"SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU"}
+    assert "#define MASTER_SCALE SIGRTMIN\n" in read("server/master.h") and "MASTER_SCALE" in taken
+    for name in (signals | {"SIGRTMIN"}) - {"SIGCHLD"}:
+        assert f"Dv {name}" in manual("quernd") or f" {name}" in manual("quernd"), name
+        assert name in help_of("quernd") or name == "SIGRTMIN", name
+        assert name in read("docs/operations.md"), name
+
+
+def test_every_signal_of_a_worker_is_in_the_manual():
+    section = manual("quernd").split("To a worker:")[1].split(".Sh")[0]
+    signals = set(re.findall(r"sigaddset\(&\w+, (SIG[A-Z0-9]+)\)", read("server/worker.c")))
+    assert signals == {"SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR1"}
+    for name in signals | {"SIGABRT"}:
+        assert f"Dv {name}\n" in section, name
+
+
+def test_the_exit_code_of_a_lost_fleet_is_documented():
+    code = re.search(r"#define MASTER_LOST (\d)", read("server/master.h"))[1]
+    assert f".It {code}\n" in manual("quernd").split(".Sh EXIT STATUS")[1]
+    assert f"Exit code {code}: " in help_of("quernd")
+    assert f"\n| {code} | every slot is parked" in read("docs/operations.md")
 
 
 def test_statuses_are_documented():

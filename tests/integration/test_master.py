@@ -71,7 +71,7 @@ def test_dead_admin_process_is_replaced(fleet):
     assert fleet.status()["admin"]["restarts"] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_finishes_what_is_under_way(number):
     with Fleet({"lab.enabled": True}) as fleet:
         sock = connect(fleet.worker(0))

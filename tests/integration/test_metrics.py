@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -76,18 +77,23 @@ def test_docs_list_exactly_these_metrics(used_fleet):
 
 
 def test_every_counter_of_a_slot_is_shown(used_fleet):
-    """A counter that is added to struct stats_slot must be added to server/stats/counters.c and to the docs."""
+    """A counter that is added to struct stats_seat must be added to server/stats/counters.c and to the docs; one of
+    struct stats_slot to struct slot_view and what is written from it."""
     header = (ROOT / "server/stats/stats.h").read_text()
-    slot = header[header.index("struct stats_slot {"):header.index("struct stats_region {")]
+    slot = header[header.index("struct stats_seat {"):header.index("struct stats_region {")]
     names = [name.strip() for line in re.findall(r"stats_counter ([\w, ]+);", slot) for name in line.split(",")]
-    elsewhere = {"spawned_us", "dead_cpu_us", "ready_us", "idle_us", "idle_since_us", "lag_us",
-                 "lag_due_us"}  # in age_s, cpu_s, busy, loop_lag_ms
+    assert {"jobs", "restarts", "parked"} <= set(names)
+    # In age_s, cpu_s, busy, loop_lag_ms, next_start_s; and the last is for the slot's next worker only.
+    elsewhere = {"spawned_us", "dead_cpu_us", "ready_us", "idle_us", "idle_since_us", "lag_us", "lag_due_us", "start_us",
+                 "checked_us"}
     status = used_fleet.status()
     shown = set(status["workers"][0])
     assert set(names) - elsewhere <= shown
     text = (ROOT / "docs/metrics.md").read_text()
     assert [name for name in shown if f"`{name}`" not in text] == []
     assert [name for name in status if f"`{name}`" not in text] == []
+    for name in ("admin", "master"):
+        assert [key for key in status[name] if f"`{key}`" not in text] == []
     assert [name for name in status["fleet"] if f"`{name}`" not in text and f"`{name}." not in text] == []
 
 
@@ -190,6 +196,33 @@ def test_a_blocked_worker_is_seen():
         assert status["fleet"]["loop_lag_ms"]["now"] < 100
         assert status["fleet"]["latency_ms"]["p50"] == pytest.approx(4000, rel=0.02)
         assert status["fleet"]["service_ms"]["max"] == pytest.approx(4000, rel=0.02)
+
+
+def test_two_workers_in_a_slot_are_one_row():
+    """While a worker hands over, its slot is the new one's, and what both have counted is the slot's."""
+    with Fleet({"workers.count": 1, "lab.enabled": True}) as fleet:
+        for _ in range(5):
+            assert fleet.get("/qr?text=A").status == 200
+        old = fleet.pid(0)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            sleeping = pool.submit(fleet.get, "/lab/sleep?us=3000000", timeout=30)
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            fleet.write_file({"http.cache_control": "no-store"})
+            os.kill(fleet.master.pid, signal.SIGHUP)
+            both = wait_until(lambda: (row := fleet.slot(0))["draining_pid"] == old and row)
+            assert both["pid"] not in (0, old) and both["state"] == "ready"
+            assert both["active"] == 1 and both["connections"] >= 1
+            assert both["requests"] == 5
+            assert both["loop_lag_ms"]["now"] < 1000
+            assert fleet.get("/qr?text=A").status == 200
+            # Idle, while the other one is blocked.
+            wait_until(lambda: fleet.slot(0)["busy"] < 0.5 and fleet.slot(0)["draining_pid"] == old)
+            assert sleeping.result().status == 200
+        row = wait_until(lambda: (row := fleet.slot(0))["draining_pid"] == 0 and row)
+        assert (row["requests"], row["active"]) == (7, 0)
+        assert row["cpu_s"] >= both["cpu_s"] and row["bytes_out"] > both["bytes_out"]
+        assert row["memory_bytes"] < both["memory_bytes"]
+        assert fleet.status()["fleet"]["state"] == "ok"
 
 
 def test_a_burning_worker_uses_its_cpu():

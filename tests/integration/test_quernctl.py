@@ -136,7 +136,7 @@ class Terminal:
 def test_help():
     done = quernctl("--help")
     assert done.returncode == 0
-    for word in ("status", "--json", "top", "stop", "--admin", "NO_COLOR"):
+    for word in ("status", "--json", "top", "reload", "scale N", "upgrade", "stop", "--admin", "NO_COLOR"):
         assert word in done.stdout
 
 
@@ -144,7 +144,8 @@ def test_help():
     [], ["nonsense"], ["status", "more"], ["--nonsense", "status"], ["-c"], ["--json", "top"], ["--json", "stop"],
     ["-c", "x", "--admin", "127.0.0.1:1", "status"], ["--set", "admin.address=a", "--admin", "127.0.0.1:1", "status"],
     ["--admin", "127.0.0.1", "status"], ["--admin", "localhost:8090", "top"], ["--admin", "", "stop"],
-    ["--admin", "127.0.0.1:0", "status"], ["--admin", "127.0.0.1:1", "--admin", "127.0.0.1:2", "status"],
+    ["--json", "reload"], ["reload", "more"], ["upgrade", "more"], ["scale"], ["scale", "two"], ["scale", "2", "3"],
+    ["scale", ""], ["scale", "1.5"], ["scale", "99999999999"], ["--admin", "127.0.0.1:0", "status"], ["--admin", "127.0.0.1:1", "--admin", "127.0.0.1:2", "status"],
 ])
 def test_wrong_usage(words):
     done = quernctl(*words)
@@ -185,8 +186,8 @@ def test_the_address_is_found_in_four_ways(running, tmp_path):
 def test_nobody_answers():
     with StandIn("") as stand_in:
         address = text_of(stand_in.address)
-    for command in ("status", "stop"):
-        done = quernctl("--admin", address, command)
+    for command in (["status"], ["stop"], ["reload"], ["scale", "2"], ["upgrade"]):
+        done = quernctl("--admin", address, *command)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"quernctl: cannot connect to {address}: is quernd running?\n"
 
@@ -194,8 +195,8 @@ def test_nobody_answers():
 @pytest.mark.parametrize("body, status", [("<html>", 200), ("{}", 200), ("[1]", 200), ("no", 404)])
 def test_somebody_else_answers(body, status):
     with StandIn(body, status) as stand_in:
-        for command in ("status", "stop"):
-            done = quernctl("--admin", text_of(stand_in.address), command)
+        for command in (["status"], ["stop"], ["reload"], ["scale", "2"], ["upgrade"]):
+            done = quernctl("--admin", text_of(stand_in.address), *command)
             assert (done.returncode, done.stdout) == (1, "")
             assert "quernd's admin" in done.stderr and text_of(stand_in.address) in done.stderr
 
@@ -409,12 +410,309 @@ def test_stop_gives_up_on_a_process_that_does_not_end(running):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_stop_says_when_it_is_not_permitted(running):
+@pytest.mark.parametrize("command", [["stop"], ["reload"], ["scale", "2"], ["upgrade"]])
+def test_it_says_when_it_is_not_permitted(running, command):
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         shutil.copy(QUERNCTL, directory)
-        done = subprocess.run([f"{directory}/quernctl", "--admin", text_of(running.admin), "stop"], text=True,
+        done = subprocess.run([f"{directory}/quernctl", "--admin", text_of(running.admin), *command], text=True,
                               capture_output=True, user=65534, group=65534, extra_groups=[], cwd="/", check=False,
                               env=clean_environment())
-    assert done.returncode == 1 and "no permission to stop quernd" in done.stderr
+    assert done.returncode == 1 and f"no permission to {command[0]} quernd" in done.stderr
     assert running.master.poll() is None
+    assert running.status()["changes"] == []
+
+
+# --- reload, scale, upgrade: a stand-in that does what no quernd should ------------------------------------------
+
+
+class Deaf:
+    """A process that no signal of quernctl ends, and an admin process that speaks of it as a quernd's master."""
+
+    def __init__(self, running, ignored="HUP USR2 RTMIN", **fleet):
+        self.process = subprocess.Popen(["sh", "-c", f"trap '' {ignored}; echo ready; exec sleep 600"],
+                                        stdout=subprocess.PIPE)
+        self.process.stdout.readline()
+        self.status = json.loads(victim_status(running, self.process.pid, ticks_of(self.process.pid), drain_ms=0))
+        self.status["fleet"].update({"workers": 0, **fleet})
+        self.status["changes"] = []
+        self.stand_in = StandIn(json.dumps(self.status))
+
+    def __enter__(self):
+        self.stand_in.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.stand_in.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    @property
+    def admin(self):
+        return text_of(self.stand_in.address)
+
+    def record(self, kind, state, text, *, since=-60, **more):
+        """One that began that many seconds from now; with a time to come it is newer than any signal."""
+        begun = time.monotonic_ns() // 1000 - int(since * 1e6)
+        self.status["changes"].append({"number": len(self.status["changes"]) + 1, "kind": kind, "state": state,
+                                       "begun_us": begun, "ended_us": 0 if state == "running" else begun + 1, "age_s": 0.5,
+                                       "target": 0, "done": 0, "total": 0, "text": text, **more})
+        self.stand_in.body = json.dumps(self.status)
+
+
+def test_the_outcome_is_that_of_the_own_signal(running):
+    with Deaf(running) as deaf:
+        deaf.record("reload", "failed", "an older one", since=1)
+        deaf.record("scale", "failed", "another kind")
+        deaf.record("reload", "done", "all is well")
+        deaf.record("reload", "failed", "a later one")
+        done = quernctl("--admin", deaf.admin, "reload")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "reload done: all is well\n", "")
+
+
+def test_a_scaling_is_told_by_its_target(running):
+    with Deaf(running, max=32) as deaf:
+        deaf.record("scale", "superseded", "the other's", target=3)
+        deaf.record("scale", "done", "5 workers", target=5)
+        done = quernctl("--admin", deaf.admin, "scale", 5)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "scale done: 5 workers\n", "")
+
+
+@pytest.mark.parametrize("state", ["failed", "superseded"])
+def test_what_is_not_in_force_is_a_failure(running, state):
+    with Deaf(running) as deaf:
+        deaf.record("upgrade", state, "first line\nsecond line\n")
+        done = quernctl("--admin", deaf.admin, "upgrade")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"quernctl: upgrade {state}: first line\nsecond line\n"
+
+
+def test_progress_is_shown_on_a_terminal(running):
+    with Deaf(running) as deaf:
+        deaf.record("reload", "running", "taking it", done=3, total=8)
+        with Terminal(QUERNCTL, "--admin", deaf.admin, "reload") as terminal:
+            wait_until(lambda: "\r\033[Kreload: 3 of 8 workers" in terminal.read())
+            deaf.status["changes"][0].update(state="done", text="taken")
+            deaf.stand_in.body = json.dumps(deaf.status)
+            assert terminal.wait() == 0
+            assert terminal.read().endswith("\r\033[Kreload done: taken\r\n")
+
+
+def test_a_change_that_does_not_begin_is_given_up(running):
+    with Deaf(running) as deaf:
+        done = quernctl("--admin", deaf.admin, "reload")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"quernctl: reload: quernd (pid {deaf.process.pid}) has not begun within 5 s\n"
+
+
+def test_a_change_that_does_not_end_is_given_up(running):
+    with Deaf(running) as deaf:
+        deaf.record("reload", "running", "taking it", done=0, total=1)
+        done = quernctl("--admin", deaf.admin, "reload")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == ("quernctl: reload: not through after 6 s, at 0 of 1 workers (taking it); it may still end: "
+                               "see quernctl status\n")
+
+
+def test_a_quernd_that_ends_is_told(running):
+    with Deaf(running, ignored="USR2") as deaf:
+        begun = time.monotonic()
+        done = quernctl("--admin", deaf.admin, "reload")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"quernctl: reload: quernd (pid {deaf.process.pid}) has ended\n"
+        assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda status: status.pop("changes"), 'quernd {version} (pid {pid}) does not know "{command}"'),
+    (lambda status: status["fleet"].update(state="stopping"), "quernd (pid {pid}) is being stopped"),
+])
+def test_who_cannot_change_gets_no_signal(running, change, message):
+    with Deaf(running, ignored="INT") as deaf:
+        change(deaf.status)
+        deaf.stand_in.body = json.dumps(deaf.status)
+        for command in (["reload"], ["scale", "1"], ["upgrade"]):
+            done = quernctl("--admin", deaf.admin, *command)
+            told = message.format(version=deaf.status["version"], pid=deaf.process.pid, command=command[0])
+            assert (done.returncode, done.stdout, done.stderr) == (1, "", f"quernctl: {told}\n")
+        assert deaf.process.poll() is None
+
+
+def test_an_upgrade_is_told_by_the_successor(running):
+    """The address is nobody's for a while, and then another process's, in whose memory the record is."""
+    with Deaf(running) as deaf:
+        deaf.record("upgrade", "running", "starting", done=1, total=2)
+        with Terminal(QUERNCTL, "--admin", deaf.admin, "upgrade") as terminal:
+            wait_until(lambda: "upgrade: 1 of 2 workers" in terminal.read())
+            address = deaf.stand_in.address
+            deaf.stand_in.close()
+            deaf.process.kill()
+            deaf.process.wait()
+            deaf.status["pid"] = os.getpid()
+            deaf.status["changes"][0].update(state="done", text="another has taken over")
+            with StandIn(json.dumps(deaf.status), address=address):
+                assert terminal.wait() == 0
+                assert "upgrade done: another has taken over\r\n" in terminal.read()
+
+
+def test_an_upgrade_without_successor_is_told(running):
+    with Deaf(running) as deaf:
+        deaf.record("upgrade", "running", "starting")
+        with Terminal(QUERNCTL, "--admin", deaf.admin, "upgrade") as terminal:
+            wait_until(lambda: "upgrade: waiting" in terminal.read())
+            deaf.stand_in.close()
+            deaf.process.kill()
+            deaf.process.wait()
+            assert terminal.wait() == 1
+            assert f"quernd (pid {deaf.process.pid}) has ended, and no successor answers" in terminal.read()
+
+
+@pytest.mark.parametrize("command", ["reload", "upgrade"])
+def test_another_quernd_that_knows_nothing_is_told(running, command):
+    with Deaf(running) as deaf:
+        with Terminal(QUERNCTL, "--admin", deaf.admin, command) as terminal:
+            wait_until(lambda: f"{command}: waiting" in terminal.read())
+            if command == "upgrade":
+                deaf.process.kill()
+                deaf.process.wait()
+            deaf.stand_in.body = json.dumps({**deaf.status, "pid": os.getpid()})
+            assert terminal.wait() == 1
+            assert re.search(rf"\(pid {deaf.process.pid}\) has been followed by another one \(pid {os.getpid()}\), "
+                             f"which knows of no {command}", terminal.read())
+
+
+# --- reload, scale, upgrade: a real fleet ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def changing():
+    with Fleet({"workers.count": 2, "workers.max": 32, "http.cache_control": "no-store"},
+               arguments=["--set", "limits.queue=77"]) as fleet:
+        yield fleet
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(request):
+    """Each test that changes the fleet finds it as it was at first."""
+    yield
+    if "changing" in request.fixturenames:
+        fleet = request.getfixturevalue("changing")
+        fleet.write_file({"workers.count": 2, "log.level": "info", "http.cache_control": "no-store", "limits.queue": 512,
+                          "balancer.policy": "roundrobin"})
+        assert quernctl("-c", fleet.file, "reload").returncode == 0
+
+
+def ready(fleet):
+    return [worker["slot"] for worker in fleet.status()["workers"] if worker["state"] == "ready"]
+
+
+def test_reload_takes_count_and_level(changing):
+    changing.write_file({"workers.count": 4, "log.level": "debug"})
+    done = quernctl("-c", changing.file, "reload")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("reload done: ") and done.stdout.count("\n") == 1
+    assert "workers.count" in done.stdout and "log.level" in done.stdout
+    assert ready(changing) == [0, 1, 2, 3]
+    assert changing.status()["fleet"]["workers"] == 4
+    assert quernctl("-c", changing.file, "scale", 3).returncode == 0
+    changing.wait_log(r" debug worker 3: ")
+
+
+def test_reload_replaces_workers_where_that_is_needed(changing):
+    old = [changing.pid(slot) for slot in (0, 1)]
+    changing.write_file({"http.cache_control": "max-age=7"})
+    done = quernctl("-c", changing.file, "reload")
+    assert (done.returncode, done.stderr) == (0, "") and "http.cache_control" in done.stdout
+    for slot in (0, 1):
+        assert changing.pid(slot) not in (0, old[slot])
+        assert changing.get("/qr?text=A", at=changing.worker(slot)).header("Cache-Control") == "max-age=7"
+
+
+def test_reload_of_a_bad_file_leaves_all_as_it_was(changing):
+    pids = [changing.pid(slot) for slot in (0, 1)]
+    changing.write_file({"workers.count": 400, "http.cache_control": "max-age=8"})
+    done = quernctl("--admin", text_of(changing.admin), "reload")
+    assert (done.returncode, done.stdout) == (1, "")
+    for word in ("quernctl: reload failed: ", str(changing.file), "workers.count", "400", "allowed: ", "workers.max"):
+        assert word in done.stderr
+    assert [changing.pid(slot) for slot in (0, 1)] == pids
+    assert changing.get("/qr?text=A").header("Cache-Control") == "no-store"
+    status = quernctl("--admin", text_of(changing.admin), "status")
+    assert re.search(r"^reload failed \d+s ago: .*workers\.count", status.stdout, re.MULTILINE)
+    # Who names the file hears of it before anybody is asked.
+    done = quernctl("-c", changing.file, "reload")
+    assert (done.returncode, done.stdout) == (2, "") and "workers.count: 400" in done.stderr
+
+
+def test_reload_names_what_the_command_line_pins(changing):
+    changing.write_file({"limits.queue": 33})
+    done = quernctl("-c", changing.file, "reload")
+    assert (done.returncode, done.stderr) == (0, "") and re.search("pinned.*limits.queue", done.stdout)
+    assert changing.status()["settings"]["queue"] == 77
+
+
+def test_scale_up_and_down(changing):
+    done = quernctl("-c", changing.file, "scale", 5)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch("scale done: .*5 workers\n", done.stdout)
+    assert ready(changing) == [0, 1, 2, 3, 4]
+    kept = changing.pid(0)
+    done = quernctl("-c", changing.file, "scale", 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ready(changing) == [0] and changing.pid(0) == kept
+    assert changing.status()["fleet"]["workers"] == 1
+    assert changing.status()["changes"][-1]["target"] == 1
+
+
+@pytest.mark.parametrize("count", [0, 33])
+def test_scale_says_what_is_allowed(changing, count):
+    before = changing.metrics().split("\nquern_changes_total ")[1].split("\n")[0]
+    done = quernctl("-c", changing.file, "scale", count)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"quernctl: scale: {count} is not allowed; allowed: 1 to 32 (workers.max)\n"
+    assert f"\nquern_changes_total {before}\n" in changing.metrics()
+
+
+def test_changes_are_in_the_metrics(changing):
+    def value(name):
+        return int(re.search(rf"^{name} (\d+)$", changing.metrics(), re.MULTILINE)[1])
+
+    before = value("quern_changes_total")
+    changing.write_file({"workers.count": 0})
+    assert quernctl("--admin", text_of(changing.admin), "reload").returncode == 1
+    assert (value("quern_changes_total"), value("quern_change_failed")) == (before + 1, 1)
+    assert quernctl("--admin", text_of(changing.admin), "scale", 2).returncode == 0
+    assert (value("quern_changes_total"), value("quern_change_failed")) == (before + 2, 0)
+
+
+def test_upgrade_puts_another_quernd_in_its_place():
+    with Fleet({"workers.count": 2}) as fleet:
+        old, workers = fleet.status()["pid"], [fleet.pid(0), fleet.pid(1)]
+        for _ in range(2):
+            done = quernctl("-c", fleet.file, "upgrade")
+            assert (done.returncode, done.stderr) == (0, "")
+            new = fleet.status()["pid"]
+            assert new != old and re.search(rf"\bpid {new}\b", done.stdout)
+            assert not set(workers) & {fleet.pid(0), fleet.pid(1)}
+            assert fleet.get("/qr?text=A").status == 200
+            old, workers = new, [fleet.pid(0), fleet.pid(1)]
+        done = quernctl("-c", fleet.file, "stop")
+        assert done.returncode == 0 and f"(pid {new}) stopped" in done.stdout
+        assert fleet.master.wait(10) == 0
+
+
+def test_upgrade_to_what_does_not_start_changes_nothing(tmp_path):
+    for name in ("quernd", "quern-balancer"):
+        shutil.copy(BUILD / name, tmp_path)
+    with Fleet({"workers.count": 2}, programs=tmp_path) as fleet:
+        pids = [fleet.status()["pid"], fleet.pid(0), fleet.pid(1)]
+        broken = tmp_path / "broken"
+        broken.write_text("#!/bin/sh\nexit 7\n")
+        broken.chmod(0o755)
+        broken.rename(tmp_path / "quernd")
+        done = quernctl("-c", fleet.file, "upgrade")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert re.match(r"quernctl: upgrade failed: .*carries on", done.stderr)
+        assert [fleet.status()["pid"], fleet.pid(0), fleet.pid(1)] == pids
+        assert fleet.get("/qr?text=A").status == 200

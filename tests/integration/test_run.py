@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -113,6 +114,19 @@ def test_requests_under_way_are_answered(tmp_path):
             received = b"".join(iter(lambda: sock.recv(65536), b""))
         assert received.startswith(b"HTTP/1.1 200 "), received
         run.ends(0)
+
+
+def test_an_idle_client_does_not_hold_the_end(tmp_path):
+    """A browser keeps its connection open; Ctrl-C does not wait for its next request."""
+    with Run(tmp_path) as run:
+        run.until_ready()
+        with connect(run.front) as sock:
+            sock.sendall(b"GET /qr?text=A HTTP/1.1\r\nHost: t\r\n\r\n")
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+            begin = time.monotonic()
+            run.process.send_signal(signal.SIGINT)
+            run.ends(0)
+            assert time.monotonic() - begin < 5, "and not for workers.drain_ms"
 
 
 def test_without_balancer(tmp_path):

@@ -1,0 +1,115 @@
+"""Plays scenarios, one fleet each, judges what clients saw, and prints the table."""
+
+import dataclasses
+import re
+import time
+
+from rig import Rig
+from scenarios import (Plan, bad_configuration, bad_upgrade, haproxy, in_a_row, kills, reloads, scalings, stopped, together,
+                       upgrades)
+
+# A healthy answer is a hundred times quicker; what takes longer has waited for something.
+LATE_MS = 100
+WATCHDOG = {"workers.count": 4, "workers.watchdog_ms": 3000}
+
+# name: scenario, plan of the long form, plan of the short one
+SCENARIOS = {
+    "kills": (kills, Plan(seconds=60, options={"workers.count": 2}), Plan(seconds=2, options={"workers.count": 2})),
+    "stopped": (stopped, Plan(seconds=3, options=WATCHDOG),
+                Plan(seconds=0.5, options={**WATCHDOG, "workers.watchdog_ms": 1000})),
+    # Longer than limits.queue_ms, so that what has waited longest is told 503.
+    "stopped-long": (stopped, Plan(seconds=3, options={**WATCHDOG, "workers.watchdog_ms": 9000}), None),
+    "reloads": (reloads, Plan(times=50), Plan(times=3)),
+    "scalings": (scalings, Plan(times=50), Plan(times=3)),
+    "upgrades": (upgrades, Plan(times=20), Plan(times=2)),
+    "in-a-row": (in_a_row, Plan(times=20), Plan(times=1)),
+    "haproxy": (haproxy, Plan(times=10), Plan(times=2)),
+    "bad-configuration": (bad_configuration, Plan(times=8), Plan(times=2)),
+    "bad-upgrade": (bad_upgrade, Plan(times=6), Plan(times=2)),
+    "together": (together, Plan(seconds=60, options=WATCHDOG),
+                 Plan(seconds=5, options={**WATCHDOG, "workers.watchdog_ms": 1000})),
+}
+# Requests that wait for a worker that hangs may be shed in these, after they have waited.
+MAY_SHED = ("stopped", "stopped-long", "together")
+DEFAULTS = {"workers.count": 3, "workers.max": 8}
+
+
+@dataclasses.dataclass
+class Row:
+    name: str
+    did: str
+    result: dict
+    problems: list
+
+    def failed(self):
+        r = self.result
+        return r["failed"] - r["wrong"] - r["malformed"] - r["raced"] if r else 0
+
+    def text(self):
+        r = self.result
+        if not r:
+            return f"{self.name:<18} {'-':>8} {self.did}"
+        return (f"{self.name:<18} {r['sent']:>8} {self.failed():>7} {r['wrong'] + r['malformed']:>6} {r['raced']:>6} "
+                f"{r['shed']:>6} {r['cut']:>4} {r['late']:>6} {r['max_ms']:>8.0f}  {self.did}")
+
+
+HEADER = (f"{'what is done':<18} {'requests':>8} {'failed':>7} {'wrong':>6} {'raced':>6} {'shed':>6} {'cut':>4} "
+          f"{'late':>6} {'slowest':>8}  ")
+LEGEND = f"""\
+failed: reset, closed before the answer was whole, refused, timed out.  raced: the same on a reused connection at the moment of
+sending, without a byte of an answer.  wrong: not byte for byte what it must be.  shed: 503 with Retry-After.  cut: pipelined
+behind an answer that said it is the last one.  late: right, after more than {LATE_MS} ms; slowest: of the right ones, in ms."""
+
+
+def judge_stopped(rig, result):
+    """The requests that the stopped worker had been given are late, or refused; nobody else is refused."""
+    by = result["shed_slots"]
+    if others := {slot: count for slot, count in by.items() if int(slot) != rig.slot}:
+        yield f"workers in other slots have shed requests: {others}"
+    # Who came just before the replacement has not waited for long enough to be late.
+    if result["late"] + result["shed"] < 0.8 * rig.given:
+        yield f"of {rig.given} requests only {result['late']} were late and {result['shed']} refused"
+
+
+def judge(name, rig, result):
+    """What is wrong with what clients saw."""
+    if result["failed"]:
+        yield f"{result['failed']} requests failed or were answered wrongly"
+    if name not in MAY_SHED and result["shed"]:
+        yield f"{result['shed']} requests were shed"
+    # For one that has not waited for a worker that hangs, another worker should have been found.
+    if result["shed_at_once"]:
+        yield f"HAProxy itself has refused {result['shed_at_once']} requests at once"
+    if name.startswith("stopped"):
+        yield from judge_stopped(rig, result)
+
+
+def describe(rig, result):
+    """The first failures, each with what HAProxy's log says about its connection."""
+    log = (rig.output / "haproxy.log").read_text(errors="replace").splitlines()
+    for failure in [f for f in result["failures"] if f["kind"] not in ("shed", "cut") or f["status"] and f["slot"] < 0][:10]:
+        yield "    " + ", ".join(f"{key} {value}" for key, value in failure.items())
+        yield from ("        " + line for line in log if re.search(rf":{failure['port']} ", line))
+
+
+def play(name, plan, targets, rate, output):
+    """One scenario; a Row."""
+    act = SCENARIOS[name][0]
+    did, problems, rig, driven = "", [], Rig({**DEFAULTS, **plan.options}, output), None
+    try:
+        with rig:
+            with rig.drive(targets, rate, late_ms=LATE_MS) as driven:
+                time.sleep(0.2)
+                try:
+                    did = act(rig, plan)
+                except AssertionError as error:
+                    problems.append(str(error))
+                time.sleep(0.2)
+    except AssertionError as error:
+        problems.append(str(error))
+    result = driven.result if driven else None
+    if result:
+        problems += judge(name, rig, result)
+        if problems:
+            problems += describe(rig, result)
+    return Row(name, did, result, problems)

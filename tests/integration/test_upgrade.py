@@ -1,0 +1,373 @@
+"""Upgrades: another program takes over the fleet while it serves; what goes wrong; and the first process, which stays."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from fleet import BUILD, Fleet, clean_environment, free_ports, request, session_members, wait_until
+
+VERSION = re.search(rb"quernd (\d+\.\d+\.\d+)\n",
+                    subprocess.run([BUILD / "quernd", "--version"], stdout=subprocess.PIPE, check=True,
+                                   env=clean_environment()).stdout)[1]
+NEXT_VERSION = b"9.9.9"
+TEXTS = ["A", "https://example.org/?q=1", "x" * 200, "0123456789" * 20]
+
+
+class Upgradable(Fleet):
+    """A Fleet whose quernd is a copy in its directory, so that it can be replaced."""
+
+    def _spawn(self, command, log):
+        if command[0] == BUILD / "quernd":
+            self.program = self.directory / "quernd"
+            self.install((BUILD / "quernd").read_bytes())
+            command = [self.program, *command[1:]]
+        return super()._spawn(command, log)
+
+    def install(self, content, mode=0o755):
+        """Replaces the program as a package manager does: another file of this name."""
+        new = self.directory / "quernd.new"
+        new.write_bytes(content)
+        new.chmod(mode)
+        os.replace(new, self.program)
+
+    def install_next(self):
+        """The same program, but for its version."""
+        content = (BUILD / "quernd").read_bytes()
+        assert VERSION in content and len(VERSION) == len(NEXT_VERSION)
+        self.install(content.replace(VERSION, NEXT_VERSION))
+
+    def upgrade(self, pid=None):
+        """Asks for it, and returns the change when it has ended, by the status of whoever serves then."""
+        before = time.monotonic_ns() // 1000
+        os.kill(pid or self.master.pid, signal.SIGUSR2)
+
+        def ended():
+            changes = [c for c in self.status()["changes"]
+                       if c["kind"] == "upgrade" and c["begun_us"] >= before and c["state"] != "running"]
+            return changes and changes[0]
+
+        return wait_until(ended, 60, "upgrade ended")
+
+    def worker_pids(self):
+        return sorted(w["pid"] for w in self.status()["workers"] if w["pid"])
+
+    def wait_settled(self, count=2):
+        """Until nothing is left but the first process, the master, its admin process and so many workers."""
+        pid = self.status()["pid"]
+        others = 2 if pid == self.master.pid else 3
+        wait_until(lambda: len(session_members(self.master.pid)) == count + others, 30, "old processes gone")
+
+    def check_unharmed(self, before):
+        """As it was before, and serving."""
+        assert (self.status()["pid"], self.worker_pids()) == before
+        assert self.get("/qr?text=A").status == 200
+        self.wait_settled()
+
+
+class Load:
+    """Clients with connections that they keep; every answer is compared with what it must be."""
+
+    def __init__(self, fleet, clients=4):
+        self.fleet = fleet
+        self.expected = {text: fleet.get(path_of(text)).body for text in TEXTS}
+        self.failures, self.answers, self.enough = [], [0] * clients, threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(i,)) for i in range(clients)]
+
+    def _run(self, number):
+        connection = http.client.HTTPConnection(*self.fleet.front, timeout=20)
+        while not self.enough.is_set():
+            text = TEXTS[self.answers[number] % len(TEXTS)]
+            try:
+                connection.request("GET", path_of(text))
+                response = connection.getresponse()
+                body = response.read()
+                if response.status != 200 or body != self.expected[text]:
+                    self.failures.append(f"{text[:20]}: {response.status} {body[:80]!r}")
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(f"{text[:20]}: {error!r}")
+                connection.close()
+            self.answers[number] += 1
+        connection.close()
+
+    def wait_more(self, count=20):
+        """Until every client has had so many further answers."""
+        target = [n + count for n in self.answers]
+        wait_until(lambda: all(n >= t for n, t in zip(self.answers, target)), 60, "more answers")
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.enough.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def path_of(text):
+    return "/qr?text=" + text.replace("/", "%2F").replace("?", "%3F").replace(":", "%3A").replace("=", "%3D")
+
+
+def listening(pid):
+    """How many listening TCP sockets a process holds."""
+    inodes = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            inodes.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    rows = []
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/net/{table}", encoding="ascii") as lines:
+            rows += [line.split() for line in lines][1:]
+    return sum(1 for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes)
+
+
+# --- it works ----------------------------------------------------------------------------------------------------
+
+
+def test_no_request_is_lost():
+    with Upgradable(balancer=True) as fleet, Load(fleet) as load:
+        load.wait_more()
+        first, workers = fleet.status()["pid"], fleet.worker_pids()
+        assert first == fleet.master.pid
+        fleet.install_next()
+        for round_ in range(3):
+            change = fleet.upgrade()
+            load.wait_more()
+            assert change["state"] == "done", change
+            now = fleet.status()
+            assert now["version"].encode() == NEXT_VERSION
+            assert now["pid"] not in (first, fleet.master.pid), f"round {round_}"
+            assert not set(fleet.worker_pids()) & set(workers)
+            first, workers = now["pid"], fleet.worker_pids()
+            fleet.wait_settled()
+        load.wait_more()
+        load.enough.set()
+        assert load.failures == []
+        # What is left of the first one holds nothing.
+        assert fleet.master.poll() is None
+        assert listening(fleet.master.pid) == 0
+        assert listening(first) == 3
+        fleet.stop()
+
+
+def test_a_request_that_takes_longer_than_the_upgrade():
+    with Upgradable({"lab.enabled": True, "workers.count": 1}, balancer=True) as fleet:
+        with fleet.connect() as sock:
+            sock.sendall(b"GET /lab/sleep?us=1500000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            assert fleet.upgrade()["state"] == "done"
+            # The new one serves while the old one still works.
+            assert fleet.get("/qr?text=A").status == 200
+            sock.settimeout(20)
+            answer = b""
+            while chunk := sock.recv(65536):
+                answer += chunk
+        assert answer.startswith(b"HTTP/1.1 200 "), answer[:200]
+        fleet.wait_settled(1)
+
+
+def test_without_haproxy():
+    with Upgradable({"balancer.kind": "none"}) as fleet:
+        for _ in range(2):
+            before = fleet.worker_pids()
+            assert fleet.upgrade()["state"] == "done"
+            assert not set(fleet.worker_pids()) & set(before)
+            assert fleet.get("/qr?text=A").status == 200
+            fleet.wait_settled()
+
+
+def test_the_record_goes_on_over_there():
+    with Upgradable() as fleet:
+        before = time.monotonic_ns() // 1000
+        change = fleet.upgrade()
+        assert change["number"] == 1
+        assert before <= change["begun_us"] < change["ended_us"] <= time.monotonic_ns() // 1000
+        assert (change["done"], change["total"]) == (2, 2)
+        assert f"pid {fleet.master.pid}" in change["text"]
+
+
+def test_a_scaled_fleet_stays_scaled():
+    with Upgradable() as fleet:
+        os.kill(fleet.master.pid, signal.SIGTTIN)
+        wait_until(lambda: fleet.status()["fleet"]["ready"] == 3)
+        assert fleet.upgrade()["state"] == "done"
+        assert fleet.status()["fleet"]["ready"] == 3
+        fleet.wait_settled(3)
+
+
+# --- what the configuration says by then -------------------------------------------------------------------------
+
+
+def test_addresses_change():
+    with Upgradable() as fleet:
+        old, port = fleet.admin, free_ports(1)
+        fleet.write_file({"admin.address": f"127.0.0.1:{port}"})
+        assert fleet.upgrade()["state"] == "done"
+        fleet.wait_settled()
+        with pytest.raises(ConnectionRefusedError):
+            request(old, "/status.json")
+
+
+def test_ports_of_workers_move_by_one():
+    """Slot 0 takes over the socket of slot 1, and the old one's port is closed."""
+    with Upgradable() as fleet:
+        old = fleet.worker(0)
+        fleet.write_file({"workers.base_port": old[1] + 1})
+        assert fleet.upgrade()["state"] == "done"
+        fleet.wait_settled()
+        assert fleet.get("/healthz", at=fleet.worker(0)).status == 200
+        assert fleet.get("/healthz", at=fleet.worker(1)).status == 200
+        with pytest.raises(ConnectionRefusedError):
+            request(old, "/healthz")
+
+
+# --- it does not work --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content, mode, said", [
+    pytest.param(b"#!/bin/sh\nexit 3\n", 0o755, "exited with code 3", id="ends-at-once"),
+    pytest.param(b"#!/bin/sh\nkill -s SEGV $$\n", 0o755, "killed by signal 11", id="crashes"),
+    pytest.param(b"neither a script nor code\n", 0o755, "Exec format error", id="no-program"),
+    pytest.param(b"#!/bin/sh\nexit 3\n", 0o644, "Permission denied", id="not-executable"),
+    pytest.param(None, 0, "No such file or directory", id="missing"),
+])
+def test_a_program_that_does_not_run(content, mode, said):
+    with Upgradable(balancer=True) as fleet, Load(fleet, 2) as load:
+        before = (fleet.status()["pid"], fleet.worker_pids())
+        if content:
+            fleet.install(content, mode)
+        else:
+            fleet.program.unlink()
+        change = fleet.upgrade()
+        assert change["state"] == "failed" and said in change["text"], change
+        load.wait_more()
+        fleet.check_unharmed(before)
+        # And then with one that runs.
+        fleet.install_next()
+        assert fleet.upgrade()["state"] == "done"
+        load.wait_more()
+        load.enough.set()
+        assert load.failures == []
+
+
+def refused_because(fleet, logged):
+    """An upgrade that ends with a program that does not like its configuration."""
+    before = (fleet.status()["pid"], fleet.worker_pids())
+    change = fleet.upgrade()
+    assert change["state"] == "failed" and change["text"], change
+    assert re.search(logged, fleet.log())
+    fleet.check_unharmed(before)
+
+
+def test_a_configuration_that_is_bad():
+    with Upgradable(balancer=True) as fleet:
+        good = fleet.effective["limits.queue"] = 100
+        fleet.write_file({"limits.queue": "many"})
+        refused_because(fleet, r"limits\.queue")
+        fleet.write_file({"limits.queue": good})
+        assert fleet.upgrade()["state"] == "done"
+
+
+def test_an_address_that_is_taken():
+    with Upgradable() as fleet, socket.socket() as other:
+        other.bind(("127.0.0.1", free_ports(1)))
+        other.listen(1)
+        good = fleet.effective["admin.address"]
+        text = json.loads(fleet.file.read_text())
+        text["admin"]["address"] = "127.0.0.1:%d" % other.getsockname()[1]
+        fleet.file.write_text(json.dumps(text))
+        refused_because(fleet, r"cannot listen on 127\.0\.0\.1:\d+ \(admin\.address\): Address already in use")
+        fleet.write_file({"admin.address": good})
+        assert fleet.upgrade()["state"] == "done"
+
+
+def test_stopping_in_the_middle_of_it():
+    """The new program says nothing at all; whoever stops the fleet does not wait for it."""
+    with Upgradable() as fleet:
+        mark = fleet.directory / "started"
+        fleet.install(f"#!/bin/sh\n: > {mark}\nexec sleep 1000\n".encode())
+        os.kill(fleet.master.pid, signal.SIGUSR2)
+        wait_until(mark.exists)
+        assert fleet.status()["changes"][0]["state"] == "running"
+        # Nobody may ask for another one meanwhile.
+        os.kill(fleet.master.pid, signal.SIGUSR2)
+        wait_until(lambda: any("under way" in c["text"] for c in fleet.status()["changes"]))
+        assert fleet.get("/qr?text=A").status == 200
+        fleet.stop()
+
+
+# --- the first process -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="upgraded")
+def fixture_upgraded():
+    """A fleet after two upgrades, with the first process as its guardian."""
+    with Upgradable() as fleet:
+        for _ in range(2):
+            assert fleet.upgrade()["state"] == "done"
+            fleet.wait_settled()
+        assert fleet.master.poll() is None
+        yield fleet
+
+
+def test_the_guardian_passes_signals_on(upgraded):
+    os.kill(upgraded.master.pid, signal.SIGTTIN)
+    wait_until(lambda: upgraded.status()["fleet"]["ready"] == 3)
+    os.kill(upgraded.master.pid, signal.SIGTTOU)
+    upgraded.wait_settled(2)
+    # With their values: SIGRTMIN scales.
+    signal_value = ["python3", "-c", "import ctypes, sys; c = ctypes.CDLL(None); "
+                    "sys.exit(c.sigqueue(int(sys.argv[1]), c.__libc_current_sigrtmin(), ctypes.c_void_p(4)))"]
+    subprocess.run([*signal_value, str(upgraded.master.pid)], check=True)
+    wait_until(lambda: upgraded.status()["fleet"]["ready"] == 4)
+    assert upgraded.master.poll() is None
+
+
+def test_the_guardian_ends_with_the_masters_code(upgraded):
+    os.kill(upgraded.status()["pid"], signal.SIGKILL)
+    assert upgraded.master.wait(20) == 128 + signal.SIGKILL
+    wait_until(lambda: not session_members(upgraded.master.pid))
+    upgraded.stop(check=False)
+
+
+def test_nothing_outlives_the_guardian(upgraded):
+    upgraded.master.kill()
+    upgraded.master.wait(20)
+    wait_until(lambda: not session_members(upgraded.master.pid), 30)
+    upgraded.stop(check=False)
+
+
+def test_stopping_the_master_itself_stops_all(upgraded):
+    """quernctl stop signals the pid that status names."""
+    os.kill(upgraded.status()["pid"], signal.SIGTERM)
+    assert upgraded.master.wait(20) == 0
+    upgraded.stop()
+
+
+def test_the_program_is_found_by_its_link():
+    """A deployment that turns a symbolic link gets what the link names now."""
+    with Upgradable() as fleet:
+        release = fleet.directory / "release-2"
+        fleet.install_next()
+        shutil.move(fleet.program, release)
+        fleet.program.symlink_to(release)
+        assert fleet.upgrade()["state"] == "done"
+        assert fleet.status()["version"].encode() == NEXT_VERSION
+        another = fleet.directory / "release-3"
+        shutil.copy2(BUILD / "quernd", another)
+        link = fleet.directory / "link"
+        link.symlink_to(another)
+        os.replace(link, fleet.program)
+        assert fleet.upgrade()["state"] == "done"
+        assert fleet.status()["version"].encode() == VERSION
