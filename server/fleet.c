@@ -260,6 +260,14 @@ uint32_t fleet_ready(const struct fleet *f, bool current)
 	return n;
 }
 
+bool fleet_is_shrinking(const struct fleet *f)
+{
+	for (uint32_t i = f->wanted; i < f->slots; i++)
+		if (!slot_is_empty(&f->slot[i]))
+			return true;
+	return false;
+}
+
 bool fleet_is_lost(const struct fleet *f)
 {
 	for (uint32_t i = 0; i < f->wanted; i++)

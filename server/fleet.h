@@ -71,6 +71,9 @@ uint32_t fleet_settled(const struct fleet *f);
 /* How many of the wanted slots are settled, whatever their generation; or (current) with the current generation only. */
 uint32_t fleet_ready(const struct fleet *f, bool current);
 
+/* Whether a slot that is not wanted still has a worker that retires. */
+bool fleet_is_shrinking(const struct fleet *f);
+
 /* Whether every wanted slot is parked. */
 bool fleet_is_lost(const struct fleet *f);
 

@@ -56,6 +56,8 @@ static void yield(struct master *m, uint64_t now_us)
 		return;
 	}
 	m->phase = PHASE_YIELDED;
+	/* A slot that the new master gives up must refuse connections. */
+	sockets_close(&m->legacy.sockets, -1);
 	operations_end(&m->operations, "an upgrade has taken place", now_us);
 	fleet_leave(&m->fleet, m->succession.workers, master_drain_us(m), now_us);
 }
@@ -90,7 +92,7 @@ static uint64_t due_us(const struct master *m)
 
 	if (m->admin.pid == 0 && !m->succession.asked && !succession_is_heir(&m->succession))
 		due = earlier(due, m->admin_restart.start_us);
-	if (succession_runs(&m->succession))
+	if (m->succession.upgrade.pid > 0)
 		due = earlier(due, m->succession.upgrade.deadline_us);
 	return due;
 }
@@ -104,6 +106,15 @@ static void stop_because_lost(struct master *m)
 	master_stop(m, "fleet lost");
 }
 
+/* We have taken over as many workers as there were; now it shall be as many as the configuration says. */
+static void settle_in(struct master *m, uint64_t now_us)
+{
+	uint32_t workers = succession_workers_then(&m->succession);
+
+	if (workers != m->fleet.wanted)
+		operations_scale(&m->operations, workers, now_us);
+}
+
 static void serve(struct master *m)
 {
 	while (m->phase == PHASE_SERVING) {
@@ -115,8 +126,10 @@ static void serve(struct master *m)
 		operations_step(&m->operations, now_us);
 		succession_step(&m->succession, now_us);
 		if (succession_is_heir(&m->succession) &&
-			succession_try(&m->succession, &failed, now_us))
+			succession_try(&m->succession, &failed, now_us)) {
+			settle_in(m, now_us);
 			continue;
+		}
 		if (failed) {
 			m->exit_code = 1;
 			master_stop(m, "the old master carries on");

@@ -13,28 +13,31 @@
 
 /* How long the old master may take to end its admin process. */
 #define TAKE_OVER_US 10000000u
+#define SCALED " scaled" /* in WORKERS_VARIABLE */
 
-static uint32_t read_scaled(void)
+static void read_workers(struct succession *s)
 {
-	const char *text = getenv(SCALED_VARIABLE);
-	int64_t n = 0;
+	const char *text = getenv(WORKERS_VARIABLE);
+	const size_t digits = text ? strspn(text, "0123456789") : 0;
+	int64_t n;
 
-	if (text && number_parse_int(&n, text, strlen(text), 1, UINT32_MAX) != 0)
-		n = 0;
-	(void)unsetenv(SCALED_VARIABLE);
-	return (uint32_t)n;
+	if (digits > 0 && s->heir.fd >= 0 &&
+		number_parse_int(&n, text, digits, 1, s->fleet->slots) == 0) {
+		s->old_workers = (uint32_t)n;
+		s->scaled = strcmp(text + digits, SCALED) == 0;
+	}
+	(void)unsetenv(WORKERS_VARIABLE);
 }
 
-/* For the new master, as it is inherited. 0 or -errno. */
-static int leave_scaled(const struct succession *s)
+/* For the new master, which inherits the environment. 0 or -errno. */
+static int leave_workers(const struct succession *s)
 {
-	char text[16];
+	char text[32];
 	uint32_t wanted = s->fleet->wanted;
+	bool scaled = wanted != (uint32_t)config_worker_count(s->legacy->config);
 
-	if (wanted == (uint32_t)config_worker_count(s->legacy->config))
-		return unsetenv(SCALED_VARIABLE) != 0 ? -errno : 0;
-	(void)snprintf(text, sizeof(text), "%u", wanted);
-	return setenv(SCALED_VARIABLE, text, 1) != 0 ? -errno : 0;
+	(void)snprintf(text, sizeof(text), "%u%s", wanted, scaled ? SCALED : "");
+	return setenv(WORKERS_VARIABLE, text, 1) != 0 ? -errno : 0;
 }
 
 int succession_init(struct succession *s, struct fleet *f, struct legacy *l, char *const *argv)
@@ -46,9 +49,8 @@ int succession_init(struct succession *s, struct fleet *f, struct legacy *l, cha
 			strerror(-error));
 		return error;
 	}
-	uint32_t scaled = read_scaled();
 	error = heir_init(&s->heir);
-	s->scaled = s->heir.fd >= 0 ? scaled : 0;
+	read_workers(s);
 	if (error)
 		log_error(UPGRADE_VARIABLE
 			" in the environment is not what an old master leaves there");
@@ -69,7 +71,7 @@ void succession_done(struct succession *s)
 static void end(struct succession *s, enum change_state state, const char *text, uint64_t now_us)
 {
 	change_end(&s->legacy->stats->changes, &s->change, state, now_us, "%s", text);
-	s->asked = false;
+	s->asked = s->pending = false;
 	s->legacy->upgrade_fd = -1;
 	log_line(state == CHANGE_FAILED ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "upgrade %s: %s",
 		change_state_name(state), s->change.text);
@@ -88,7 +90,6 @@ static void fail(struct succession *s, const char *why, uint64_t now_us)
 void succession_begin(struct succession *s, uint64_t now_us)
 {
 	struct stats_changes *all = &s->legacy->stats->changes;
-	char why[UPGRADE_TEXT_BYTES] = "out of memory";
 
 	if (succession_runs(s)) {
 		struct change refused;
@@ -99,7 +100,18 @@ void succession_begin(struct succession *s, uint64_t now_us)
 	}
 	change_begin(all, &s->change, CHANGE_UPGRADE, now_us, "starting %s", s->program);
 	log_info("upgrading: starting %s", s->program);
-	if (leave_scaled(s) != 0 ||
+	s->pending = true;
+}
+
+/* Slots that are being left would have to be left to a master that does not know of them. */
+static void start(struct succession *s, uint64_t now_us)
+{
+	char why[UPGRADE_TEXT_BYTES] = "out of memory";
+
+	if (!s->pending || fleet_is_shrinking(s->fleet))
+		return;
+	s->pending = false;
+	if (leave_workers(s) != 0 ||
 		upgrade_start(&s->upgrade, s->program, s->argv, &s->legacy->sockets,
 			s->change.number, s->change.begun_us, now_us, why) != 0) {
 		end(s, CHANGE_FAILED, why, now_us);
@@ -110,7 +122,7 @@ void succession_begin(struct succession *s, uint64_t now_us)
 
 bool succession_runs(const struct succession *s)
 {
-	return s->upgrade.pid > 0;
+	return s->pending || s->upgrade.pid > 0;
 }
 
 void succession_step(struct succession *s, uint64_t now_us)
@@ -119,7 +131,8 @@ void succession_step(struct succession *s, uint64_t now_us)
 	enum upgrade_event event = UPGRADE_PROGRESS;
 	uint32_t done, total;
 
-	while (succession_runs(s) && !s->asked && event != UPGRADE_NOTHING) {
+	start(s, now_us);
+	while (s->upgrade.pid > 0 && !s->asked && event != UPGRADE_NOTHING) {
 		event = upgrade_read(&s->upgrade, &done, &total, why);
 		if (event == UPGRADE_PROGRESS) {
 			s->workers = total;
@@ -130,7 +143,7 @@ void succession_step(struct succession *s, uint64_t now_us)
 			fail(s, why, now_us);
 		}
 	}
-	if (succession_runs(s) && now_us >= s->upgrade.deadline_us)
+	if (s->upgrade.pid > 0 && now_us >= s->upgrade.deadline_us)
 		fail(s, "the new quernd was not ready in time", now_us);
 }
 
@@ -154,7 +167,7 @@ bool succession_bury(struct succession *s, pid_t pid, int wait_status, uint64_t 
 	char cause[64], why[UPGRADE_TEXT_BYTES], text[2 * UPGRADE_TEXT_BYTES];
 	uint32_t done, total;
 
-	if (!succession_runs(s) || pid != s->upgrade.pid)
+	if (s->upgrade.pid == 0 || pid != s->upgrade.pid)
 		return false;
 	/* Its last words may still be there. */
 	enum upgrade_event event;
@@ -189,9 +202,12 @@ void succession_tell(const char *why)
 
 uint32_t succession_workers(const struct succession *s)
 {
-	uint32_t wanted = s->scaled ? s->scaled : (uint32_t)config_worker_count(s->legacy->config);
+	return s->old_workers ? s->old_workers : (uint32_t)config_worker_count(s->legacy->config);
+}
 
-	return wanted < s->fleet->slots ? wanted : s->fleet->slots;
+uint32_t succession_workers_then(const struct succession *s)
+{
+	return s->scaled ? s->old_workers : (uint32_t)config_worker_count(s->legacy->config);
 }
 
 bool succession_is_heir(const struct succession *s)

@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* In the environment of a new master: how many workers the old one was scaled to, if it was. */
-#define SCALED_VARIABLE "QUERND_SCALED"
+/* In the environment of a new master: how many workers the old one has, and " scaled" if an operator said so. */
+#define WORKERS_VARIABLE "QUERND_WORKERS"
 
 struct succession {
 	struct fleet *fleet; /* borrowed, as the next two */
@@ -28,12 +28,14 @@ struct succession {
 	/* Ours is the old end. */
 	struct change change;
 	struct upgrade upgrade;
+	bool pending;	  /* it begins when no slot is being left any more */
 	bool asked;	  /* the new master is ready and waits for us */
 	uint32_t workers; /* that it has */
 
 	/* Ours is the new end. */
 	struct heir heir;
-	uint32_t scaled; /* what SCALED_VARIABLE says; 0: nothing */
+	uint32_t old_workers; /* that the old master wanted; 0: unknown */
+	bool scaled;	      /* because quernctl scale had said so */
 };
 
 /* Reads what an old master left in the environment, if there is one. 0 or -errno, logged. */
@@ -66,8 +68,12 @@ void succession_abandon(struct succession *s, const char *why, uint64_t now_us);
 /* For a program that ends before it has become a master: tells the old one why, if there is one. */
 void succession_tell(const char *why);
 
-/* How many workers to start: what the old master was scaled to, else what the configuration says. */
+/*
+ * How many workers to start: as many as the old master has, so that it can hand over every slot, else what the
+ * configuration says. And how many it shall be once we have taken over.
+ */
 uint32_t succession_workers(const struct succession *s);
+uint32_t succession_workers_then(const struct succession *s);
 
 /* Whether an old master still serves, and waits for us. */
 bool succession_is_heir(const struct succession *s);

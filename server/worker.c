@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct http_server_options server_options(struct worker *w)
 {
@@ -133,11 +134,22 @@ static void log_drain(const struct worker *w)
 		(unsigned long long)((w->server.now_us - l->drain.began_us) / 1000u));
 }
 
+static void close_listener(struct worker *w)
+{
+	if (w->listener >= 0)
+		(void)close(w->listener);
+	w->listener = -1;
+}
+
 static void serve(struct worker *w)
 {
 	http_server_wake(&w->server);
 	while (!leave_is_over(&w->leave)) {
 		bool idle = w->queue.len == 0;
+
+		/* Others accept on it, or have given its slot up since: it must not stay open because of us. */
+		if (w->server.closed && w->leave.drain.kind == DRAIN_HAND_OVER)
+			close_listener(w);
 
 		/* Each turn ends with a look at the clock. */
 		if (idle)
@@ -152,10 +164,10 @@ static void serve(struct worker *w)
 	log_drain(w);
 }
 
-static void serve_on(struct worker *w, int listener)
+static void serve_on(struct worker *w)
 {
 	struct http_server_options options = server_options(w);
-	int error = http_server_init(&w->server, w->base, listener, w->stats, &options);
+	int error = http_server_init(&w->server, w->base, w->listener, w->stats, &options);
 
 	if (error) {
 		log_error("cannot serve: %s", strerror(-error));
@@ -189,18 +201,20 @@ int worker_run(
 	struct worker w = {.config = config,
 		.region = stats,
 		.stats = &stats->slot[slot].seat[seat],
-		.slot = slot};
+		.slot = slot,
+		.listener = listener};
 
 	job_queue_init(&w.queue, (size_t)config->limits_queue);
 	params_init(&w.params);
 	buffer_init(&w.scratch);
 	w.base = event_base_new();
 	if (w.base)
-		serve_on(&w, listener);
+		serve_on(&w);
 	else
 		log_error("cannot make an event loop");
 	if (w.base)
 		event_base_free(w.base);
+	close_listener(&w);
 	params_done(&w.params);
 	buffer_done(&w.scratch);
 	return w.leave.drain.kind != DRAIN_NONE ? 0 : 1;

@@ -17,7 +17,8 @@
  *   SIGHUP    takes the live options from stats->live
  *   SIGUSR1   opens the log again
  *
- * Everything given is borrowed; the config is this process's own, and is written to. Returns the process's exit code: 0
+ * The listener is the worker's from now on, and closed in the end. Everything else is borrowed; the config is this
+ * process's own, and is written to. Returns the process's exit code: 0
  * after a drain, 1 when it could not begin.
  */
 int worker_run(

@@ -20,6 +20,7 @@ struct worker {
 	const struct stats_region *region;
 	struct stats_seat *stats;
 	int slot;
+	int listener; /* -1: closed */
 	struct event_base *base;
 	struct http_server server;
 	struct job_queue queue;

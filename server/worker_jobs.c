@@ -150,8 +150,9 @@ static uint64_t run(struct worker *w, struct http_conn *c, uint64_t queue_us, ui
 	fill_reply(w, c, route);
 	http_server_wake(&w->server);
 	timing.work_us = w->server.now_us - began_us;
-	answer(w, c, route->id, &timing);
+	/* Before the client can know of it. */
 	stats_add(&w->stats->jobs, 1);
+	answer(w, c, route->id, &timing);
 	histogram_record(&w->stats->queue_time, queue_us);
 	histogram_record(&w->stats->service_time, timing.work_us);
 	http_server_wake(&w->server);

@@ -83,7 +83,7 @@ struct stats_seat {
 	stats_counter connections; /* gauge: open */
 	stats_counter active;	   /* gauge: requests begun (first byte) and not yet answered */
 	stats_counter queue;	   /* gauge: requests waiting for their turn */
-	stats_counter checked_us;  /* when the last health check was answered; the slot's next worker reads it */
+	stats_counter checked_us;  /* last health check answered; the slot's next worker reads it */
 	stats_counter lag_us;	   /* gauge: how late the loop's timer last fired */
 	stats_counter lag_due_us;  /* gauge: when it is due next; past due, the loop is late now */
 
@@ -109,11 +109,11 @@ struct stats_seat {
 struct stats_slot {
 	/* Written by the master. */
 
-	_Alignas(STATS_LINE) _Atomic uint32_t current; /* the seat that the slot's state, pid and age are those of */
+	_Alignas(STATS_LINE) _Atomic uint32_t current; /* the seat of the slot's state, pid, age */
 	stats_counter start_us; /* waiting or parked: when the next worker is due */
 	stats_counter restarts; /* workers started here after the first one */
 	stats_counter hung;	/* of them, after one that the watchdog killed */
-	stats_counter recycled; /* after one that had served or grown enough (workers.max_requests, .max_rss_mb) */
+	stats_counter recycled; /* after one that reached workers.max_requests or .max_rss_mb */
 	stats_counter parked;	/* times */
 
 	struct stats_seat seat[STATS_SEATS];
@@ -128,8 +128,8 @@ struct stats_region {
 	_Atomic uint32_t wanted;   /* workers.count in force; written by the master */
 	_Atomic uint32_t stopping; /* the master is shutting down */
 	stats_counter admin_restarts;
-	stats_counter log_lost; /* log lines that the master could not write */
-	struct stats_live live; /* options that running processes take: server/live.h */
+	stats_counter log_lost;	      /* log lines that the master could not write */
+	struct stats_live live;	      /* options that running processes take: server/live.h */
 	struct stats_changes changes; /* server/stats/change.h */
 	_Alignas(STATS_LINE) struct stats_slot slot[];
 };

@@ -1,12 +1,14 @@
 """Plays scenarios, one fleet each, judges what clients saw, and prints the table."""
 
 import dataclasses
+import http.client
 import re
+import subprocess
 import time
 
 from rig import Rig
-from scenarios import (Plan, bad_configuration, bad_upgrade, haproxy, in_a_row, kills, reloads, scalings, stopped, together,
-                       upgrades)
+from scenarios import (Plan, bad_configuration, bad_upgrade, haproxy, in_a_row, kills, recycling, reloads, scalings,
+                       stopped, together, upgrades)
 
 # A healthy answer is a hundred times quicker; what takes longer has waited for something.
 LATE_MS = 100
@@ -14,21 +16,25 @@ WATCHDOG = {"workers.count": 4, "workers.watchdog_ms": 3000}
 
 # name: scenario, plan of the long form, plan of the short one
 SCENARIOS = {
-    "kills": (kills, Plan(seconds=60, options={"workers.count": 2}), Plan(seconds=2, options={"workers.count": 2})),
+    "kills": (kills, Plan(seconds=60, options={"workers.count": 2}), Plan(seconds=1.5, options={"workers.count": 2})),
     "stopped": (stopped, Plan(seconds=3, options=WATCHDOG),
                 Plan(seconds=0.5, options={**WATCHDOG, "workers.watchdog_ms": 1000})),
     # Longer than limits.queue_ms, so that what has waited longest is told 503.
     "stopped-long": (stopped, Plan(seconds=3, options={**WATCHDOG, "workers.watchdog_ms": 9000}), None),
-    "reloads": (reloads, Plan(times=50), Plan(times=3)),
+    "recycling": (recycling, Plan(seconds=20, options={"workers.max_requests": 300}),
+                  Plan(seconds=2, options={"workers.max_requests": 80})),
+    "reloads": (reloads, Plan(times=50), Plan(times=2)),
     "scalings": (scalings, Plan(times=50), Plan(times=3)),
     "upgrades": (upgrades, Plan(times=20), Plan(times=2)),
-    "in-a-row": (in_a_row, Plan(times=20), Plan(times=1)),
+    "in-a-row": (in_a_row, Plan(times=20), Plan(times=2)),
     "haproxy": (haproxy, Plan(times=10), Plan(times=2)),
     "bad-configuration": (bad_configuration, Plan(times=8), Plan(times=2)),
-    "bad-upgrade": (bad_upgrade, Plan(times=6), Plan(times=2)),
+    "bad-upgrade": (bad_upgrade, Plan(times=6), Plan(times=3)),
     "together": (together, Plan(seconds=60, options=WATCHDOG),
-                 Plan(seconds=5, options={**WATCHDOG, "workers.watchdog_ms": 1000})),
+                 Plan(seconds=3, options={**WATCHDOG, "workers.watchdog_ms": 1000})),
 }
+# What a scenario ends with where the fleet does not do as it should.
+TROUBLE = (AssertionError, OSError, http.client.HTTPException, subprocess.SubprocessError)
 # Requests that wait for a worker that hangs may be shed in these, after they have waited.
 MAY_SHED = ("stopped", "stopped-long", "together")
 DEFAULTS = {"workers.count": 3, "workers.max": 8}
@@ -56,9 +62,10 @@ class Row:
 HEADER = (f"{'what is done':<18} {'requests':>8} {'failed':>7} {'wrong':>6} {'raced':>6} {'shed':>6} {'cut':>4} "
           f"{'late':>6} {'slowest':>8}  ")
 LEGEND = f"""\
-failed: reset, closed before the answer was whole, refused, timed out.  raced: the same on a reused connection at the moment of
-sending, without a byte of an answer.  wrong: not byte for byte what it must be.  shed: 503 with Retry-After.  cut: pipelined
-behind an answer that said it is the last one.  late: right, after more than {LATE_MS} ms; slowest: of the right ones, in ms."""
+failed: reset, closed before the answer was whole, refused, timed out.  raced: the same on a reused connection at the
+moment of sending, without a byte of an answer.  wrong: not byte for byte what it must be.  shed: 503 with Retry-After.
+cut: pipelined behind an answer that said it is the last one.  late: right, after more than {LATE_MS} ms; slowest: of the
+right ones, in ms."""
 
 
 def judge_stopped(rig, result):
@@ -87,7 +94,8 @@ def judge(name, rig, result):
 def describe(rig, result):
     """The first failures, each with what HAProxy's log says about its connection."""
     log = (rig.output / "haproxy.log").read_text(errors="replace").splitlines()
-    for failure in [f for f in result["failures"] if f["kind"] not in ("shed", "cut") or f["status"] and f["slot"] < 0][:10]:
+    told = [f for f in result["failures"] if f["kind"] not in ("shed", "cut") or f["status"] and f["slot"] < 0]
+    for failure in told[:10]:
         yield "    " + ", ".join(f"{key} {value}" for key, value in failure.items())
         yield from ("        " + line for line in log if re.search(rf":{failure['port']} ", line))
 
@@ -102,11 +110,11 @@ def play(name, plan, targets, rate, output):
                 time.sleep(0.2)
                 try:
                     did = act(rig, plan)
-                except AssertionError as error:
-                    problems.append(str(error))
+                except TROUBLE as error:
+                    problems.append(f"{type(error).__name__}: {error}")
                 time.sleep(0.2)
-    except AssertionError as error:
-        problems.append(str(error))
+    except TROUBLE as error:
+        problems.append(f"{type(error).__name__}: {error}")
     result = driven.result if driven else None
     if result:
         problems += judge(name, rig, result)

@@ -1,7 +1,7 @@
 """What is done to a fleet while the driver asks it: each scenario is a function (rig, plan) that returns what it did.
 
-A scenario raises AssertionError where the fleet did not do what it was told, or did what it must not. What clients saw of it
-is judged from the driver's result, in play.py.
+A scenario raises AssertionError where the fleet did not do what it was told, or did what it must not. What clients saw
+of it is judged from the driver's result, in play.py.
 """
 
 import contextlib
@@ -24,6 +24,8 @@ REPLACED_S = 1.0  # beyond workers.watchdog_ms
 EXITS = b"#!/bin/sh\nexit 1\n"
 CRASHES = b"#!/bin/sh\nsleep 0.3\nkill -SEGV $$\n"
 GARBAGE = b"\0this is no program\n"
+ENDS = b"#!/bin/sh\nexit 0\n"
+HANGS = b"#!/bin/sh\nexec sleep 600\n"
 
 
 @dataclasses.dataclass
@@ -93,6 +95,13 @@ def stopped(rig, plan):
     time.sleep(plan.seconds)
     rig.slot, rig.given = slot, max(given)
     return f"slot {slot} replaced after {seconds:.2f} s; HAProxy had given it {max(given)} requests by then"
+
+
+def recycling(rig, plan):
+    time.sleep(plan.seconds)
+    recycled = sum(worker["recycled"] for worker in rig.status()["workers"])
+    assert recycled > plan.seconds / 2, f"only {recycled} workers were recycled"
+    return f"{recycled} workers replaced after about {rig.effective['workers.max_requests']} requests each"
 
 
 # --- what an operator does -------------------------------------------------------------------------------------------
@@ -185,7 +194,7 @@ def bad_configuration(rig, plan):
 
 def bad_upgrade(rig, plan):
     program, before = (rig.programs / "quernd").read_bytes(), (rig.master_pid(), rig.ready())
-    bad = (EXITS, GARBAGE, CRASHES)
+    bad = (EXITS, GARBAGE, CRASHES, ENDS, HANGS)  # the last one takes half a minute
     for i in every(0.2, times=plan.times):
         rig.replace_program(bad[i % len(bad)])
         told(rig.ctl("upgrade"), 1)

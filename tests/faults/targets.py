@@ -2,9 +2,8 @@
 
     write(fleet, path)    # for tests/faults/drive, in the form that targets.h tells; returns how many
 
-Every answer is asked for through HAProxy and from a worker directly, which must say the same. What can be known without
-asking Quern is checked: the JSON's picture is that of /qr, HEAD says what GET would, pictures are read by zbarimg where it
-is installed.
+Every answer is asked for through HAProxy and from a worker directly, which must say the same. What can be known
+without asking Quern is checked: the JSON's picture is that of /qr, pictures are read by zbarimg where it is installed.
 """
 
 import base64

@@ -206,7 +206,10 @@ int clients_begin(
 	run.end = end;
 	listen_somewhere();
 	virtual_begin(turn);
-	return run.listener;
+	/* The worker closes its own copy; the master keeps one for as long as the slot is in use. */
+	int copy = dup(run.listener);
+	REQUIRE(copy >= 0);
+	return copy;
 }
 
 const uint8_t *clients_take(size_t n)

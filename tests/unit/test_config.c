@@ -550,8 +550,7 @@ static void test_count_and_ports(void **state)
 
 static void test_listeners_of_workers(void **state)
 {
-	static const char *const keys[] = {
-		"admin.address", "balancer.listen", "balancer.stats"};
+	static const char *const keys[] = {"admin.address", "balancer.listen", "balancer.stats"};
 	static const struct {
 		const char *address;
 		const char *workers;

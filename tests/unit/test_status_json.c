@@ -228,13 +228,17 @@ static void two_workers_in_a_slot_are_told(void **state)
 	assert_true(json_number_value(at("workers.1.next_start_s")) > 20);
 	assert_true(json_number_value(at("workers.1.next_start_s")) <= 30);
 	is_number("workers.0.next_start_s", 0);
+	/* This process twice: its own growth between two reports can be more than a small parent has. */
+	atomic_store(&region->slot[0].seat[1].pid, getpid());
+	json_decref(status);
+	status = written(NULL);
 	both = json_number_value(at("workers.0.memory_bytes"));
 	atomic_store(&region->slot[0].seat[1].pid, 0);
 	json_decref(status);
 	status = written(NULL);
 	one = json_number_value(at("workers.0.memory_bytes"));
 	is_number("workers.0.draining_pid", 0);
-	assert_true(both > one && one > 0);
+	assert_true(both > 1.5 * one && one > 0);
 }
 
 static void changes_are_listed(void **state)
