@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Between two tries to open a socket that an old master's worker may still hold, and that should be free. */
+#define OPEN_SOON_US 20000u
+#define OPEN_AGAIN_US 1000000u
 #define RECYCLE_ROUND_US 200000u
 
 int fleet_init(struct fleet *f, struct legacy *l)
@@ -35,10 +38,24 @@ void fleet_done(struct fleet *f)
 
 /* --- what is wanted */
 
+void fleet_be_patient(struct fleet *f, uint64_t until_us)
+{
+	f->patient_until_us = until_us;
+	f->legacy->sockets.patient = true;
+}
+
+/* 0, or the error that shall be one: an old worker's socket is waited for, by open_missing(). */
+static int open_socket(struct fleet *f, uint32_t slot)
+{
+	int error = sockets_open_slot(&f->legacy->sockets, f->legacy->config, slot);
+
+	return error == -EADDRINUSE && f->legacy->sockets.patient ? 0 : error;
+}
+
 int fleet_scale(struct fleet *f, uint32_t wanted)
 {
 	for (uint32_t i = 0; i < wanted; i++) {
-		int error = sockets_open_slot(&f->legacy->sockets, f->legacy->config, i);
+		int error = open_socket(f, i);
 
 		if (error) {
 			/* Those that were opened for nothing. */
@@ -47,6 +64,7 @@ int fleet_scale(struct fleet *f, uint32_t wanted)
 			return error;
 		}
 	}
+	f->open_us = 0;
 	f->wanted = wanted;
 	for (uint32_t i = 0; i < f->slots; i++)
 		f->slot[i].wanted = i < wanted;
@@ -74,6 +92,25 @@ void fleet_take(struct fleet *f, uint64_t now_us)
 
 /* --- steps */
 
+static bool has_socket(const struct fleet *f, uint32_t slot)
+{
+	return f->legacy->sockets.worker[slot] >= 0;
+}
+
+static void open_missing(struct fleet *f, uint64_t now_us)
+{
+	if (f->legacy->sockets.patient && now_us >= f->patient_until_us)
+		f->legacy->sockets.patient = false;
+	if (now_us < f->open_us)
+		return;
+	f->open_us = UINT64_MAX;
+	for (uint32_t i = 0; i < f->wanted; i++) {
+		if (has_socket(f, i) || (open_socket(f, i) == 0 && has_socket(f, i)))
+			continue;
+		f->open_us = now_us + (f->legacy->sockets.patient ? OPEN_SOON_US : OPEN_AGAIN_US);
+	}
+}
+
 static void retire_unwanted(struct fleet *f, struct slot *s, uint64_t now_us)
 {
 	struct stats_seat *seat = child_seat(slot_current(s), f->legacy);
@@ -100,8 +137,8 @@ static bool is_due_for_another(const struct fleet *f, struct slot *s)
 	       atomic_load(&child_seat(c, f->legacy)->state) == SLOT_DRAINING;
 }
 
-/* One slot at a time: all others serve. */
-static void replace_next(struct fleet *f, uint64_t now_us)
+/* One slot at a time, as all others serve: the one to be replaced next, or NULL. */
+static struct slot *next_to_replace(const struct fleet *f)
 {
 	struct slot *next = NULL;
 
@@ -109,12 +146,19 @@ static void replace_next(struct fleet *f, uint64_t now_us)
 		struct slot *s = &f->slot[i];
 
 		if (s->replacing)
-			return;
+			return NULL;
 		if (!next && is_due_for_another(f, s) &&
 			child_is_ready(slot_current(s), f->legacy) &&
 			slot_current(s)->leave == CHILD_STAYS && slot_other(s)->pid == 0)
 			next = s;
 	}
+	return next;
+}
+
+static void replace_next(struct fleet *f, uint64_t now_us)
+{
+	struct slot *next = next_to_replace(f);
+
 	if (next)
 		slot_replace(next, f->legacy, f->generation, now_us);
 }
@@ -159,6 +203,8 @@ static void recycle(struct fleet *f, uint64_t now_us)
 
 void fleet_step(struct fleet *f, uint64_t now_us)
 {
+	if (f->serving)
+		open_missing(f, now_us);
 	for (uint32_t i = 0; i < f->slots; i++) {
 		struct slot *s = &f->slot[i];
 
@@ -170,6 +216,8 @@ void fleet_step(struct fleet *f, uint64_t now_us)
 			retire_unwanted(f, s, now_us);
 			continue;
 		}
+		if (!has_socket(f, i))
+			continue;
 		slot_switch(s, f->legacy, now_us);
 		slot_start(s, f->legacy, f->generation, now_us);
 	}
@@ -183,12 +231,22 @@ void fleet_step(struct fleet *f, uint64_t now_us)
 uint64_t fleet_due_us(const struct fleet *f, uint64_t now_us)
 {
 	uint64_t due_us = f->watchdog.due_us;
+
+	if (f->serving && f->open_us < due_us)
+		due_us = f->open_us;
 	bool recycles = f->legacy->config->workers_max_requests > 0 ||
 			f->legacy->config->workers_max_rss_mb > 0;
 
 	if (recycles && f->serving && f->recycle_us < due_us)
 		due_us = f->recycle_us;
+	/* A successor that failed is tried again after a while. */
+	const struct slot *next = f->serving ? next_to_replace(f) : NULL;
+	if (next && next->restart.start_us < due_us)
+		due_us = next->restart.start_us;
 	for (uint32_t i = 0; i < f->slots; i++) {
+		/* Its socket comes first, see open_us. */
+		if (f->slot[i].wanted && !has_socket(f, i) && slot_is_empty(&f->slot[i]))
+			continue;
 		uint64_t slot_us = slot_due_us(&f->slot[i], f->legacy, now_us);
 
 		if (slot_us < due_us)
@@ -215,9 +273,11 @@ bool fleet_bury(struct fleet *f, pid_t pid, int wait_status, const struct rusage
 void fleet_leave(struct fleet *f, uint32_t handed_over, uint64_t drain_us, uint64_t now_us)
 {
 	f->serving = false;
-	for (uint32_t i = 0; i < f->slots; i++)
+	for (uint32_t i = 0; i < f->slots; i++) {
+		f->slot[i].wanted = false;
 		slot_leave(&f->slot[i], i < handed_over ? CHILD_HANDS_OVER : CHILD_RETIRES,
 			drain_us, now_us);
+	}
 }
 
 void fleet_signal(const struct fleet *f, int number)
@@ -281,6 +341,8 @@ uint32_t fleet_failing(const struct fleet *f)
 	for (uint32_t i = 0; i < f->wanted; i++) {
 		const struct slot *s = &f->slot[i];
 
+		if (!has_socket(f, i) && !f->legacy->sockets.patient)
+			return i;
 		if (s->failures >= FLEET_TRIES || (s->restart.parked && slot_is_empty(s)))
 			return i;
 	}

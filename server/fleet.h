@@ -25,12 +25,18 @@ struct fleet {
 	uint64_t last_generation; /* the highest there ever was */
 	bool serving;		  /* the dead are followed by others */
 	struct watchdog watchdog;
+	/* Until then workers of an old master may still hold sockets of slots that we have left and want again. */
+	uint64_t patient_until_us;
+	uint64_t open_us;    /* when to try again to open them */
 	uint64_t recycle_us; /* when to look for workers that have served or grown enough */
 };
 
 /* 0 or -ENOMEM; fleet_done() takes either. */
 int fleet_init(struct fleet *f, struct legacy *l) __attribute__((warn_unused_result));
 void fleet_done(struct fleet *f);
+
+/* The old master that we have taken over from may need until then for its last worker to end. */
+void fleet_be_patient(struct fleet *f, uint64_t until_us);
 
 /*
  * From now on `wanted` workers: sockets of further slots are opened at once. 0, or -errno (logged) when one cannot be had;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OLD_MASTER_US 1000000u /* what the old one may take beyond its drain */
 #define ADMIN_STOP_US 1000000u /* the admin process has nothing to drain */
 
 /* --- the admin process */
@@ -111,6 +112,7 @@ static void settle_in(struct master *m, uint64_t now_us)
 {
 	uint32_t workers = succession_workers_then(&m->succession);
 
+	fleet_be_patient(&m->fleet, now_us + master_drain_us(m) + OLD_MASTER_US);
 	if (workers != m->fleet.wanted)
 		operations_scale(&m->operations, workers, now_us);
 }

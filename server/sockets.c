@@ -168,7 +168,7 @@ static int open_one(struct sockets *s, const struct address *a, const char *opti
 
 	if (fd < 0)
 		fd = listener_open(a);
-	if (fd < 0)
+	if (fd < 0 && !(fd == -EADDRINUSE && s->patient))
 		log_error("cannot listen on %s (%s): %s", address_format(a, text, sizeof(text)),
 			option, strerror(-fd));
 	return fd;

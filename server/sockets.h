@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "lib/buffer.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define SOCKETS_VARIABLE "QUERND_SOCKETS"
@@ -18,6 +19,7 @@ struct sockets {
 	size_t slots; /* workers.max */
 	int shared;   /* without HAProxy: that one; else -1 */
 	int admin;
+	bool patient; /* an address that is in use is not worth a line in the log: it will be free soon */
 	/* Inherited and not taken yet; sockets_forget() closes what is left. */
 	struct sockets_heir {
 		int fd;

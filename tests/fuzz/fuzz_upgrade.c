@@ -288,7 +288,7 @@ static void check_taking(struct sockets *s, const char *text)
 /* And hands it on: the next one gets just that. */
 static void check_handing_on(const struct sockets *s)
 {
-	const size_t held = (s->worker[0] >= 0) + (s->admin >= 0);
+	const size_t held = (size_t)(s->worker[0] >= 0) + (size_t)(s->admin >= 0);
 	struct buffer out;
 	struct sockets next;
 

@@ -371,3 +371,35 @@ def test_the_program_is_found_by_its_link():
         os.replace(link, fleet.program)
         assert fleet.upgrade()["state"] == "done"
         assert fleet.status()["version"].encode() == VERSION
+
+
+# --- how many workers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("configured,after", [(2, 4), (3, 3)])
+def test_a_number_that_was_scaled_is_kept_and_one_of_the_file_is_taken(configured, after):
+    """Whatever it is, every slot is handed over first: none refuses connections in between."""
+    with Upgradable() as fleet:
+        if after == 4:
+            subprocess.run([BUILD / "quernctl", "-c", fleet.file, "scale", "4"], check=True, stdout=subprocess.DEVNULL)
+        fleet.write_file({"workers.count": configured})
+        assert fleet.upgrade()["state"] == "done"
+        wait_until(lambda: fleet.status()["fleet"]["ready"] == after == fleet.status()["fleet"]["workers"])
+        fleet.wait_settled(after)
+        # The next reload goes by the file again.
+        os.kill(fleet.status()["pid"], signal.SIGHUP)
+        wait_until(lambda: fleet.status()["fleet"]["workers"] == configured)
+
+
+def test_slots_can_be_left_and_taken_again_right_after_an_upgrade():
+    """An old worker that still has something to finish does not keep the slot's port from the next master."""
+    with Upgradable({"lab.enabled": True, "workers.count": 3}) as fleet:
+        with fleet.connect(at=fleet.worker(2)) as busy:
+            busy.sendall(b"GET /lab/sleep?us=2000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(lambda: fleet.slot(2)["active"] == 1)
+            assert fleet.upgrade()["state"] == "done"
+            for wanted in ("1", "3"):
+                subprocess.run([BUILD / "quernctl", "-c", fleet.file, "scale", wanted], check=True,
+                               stdout=subprocess.DEVNULL)
+            assert fleet.get("/healthz", at=fleet.worker(2)).status == 200
+            assert busy.recv(100).startswith(b"HTTP/1.1 200 ")
