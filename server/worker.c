@@ -99,17 +99,6 @@ static void on_signal(int number, void *arg)
 	http_server_settle(&w->server);
 }
 
-/* HAProxy checks slots: whoever asked for the health of the worker before will ask for this one's. */
-static uint64_t last_check_us(const struct stats_slot *s)
-{
-	uint64_t last_us = 0;
-
-	for (int i = 0; i < STATS_SEATS; i++)
-		if (stats_get(&s->seat[i].checked_us) > last_us)
-			last_us = stats_get(&s->seat[i].checked_us);
-	return last_us;
-}
-
 static int take_signals(struct worker *w)
 {
 	sigset_t set;
@@ -181,7 +170,8 @@ static void serve_on(struct worker *w)
 	if (error) {
 		log_error("cannot watch the loop: %s", strerror(-error));
 	} else {
-		w->leave.drain.checked_us = last_check_us(&w->region->slot[w->slot]);
+		/* HAProxy checks slots, so it may have asked the one before for its health just now. */
+		w->leave.drain.checked_us = clock_us();
 		stats_set(&w->stats->ready_us, clock_us());
 		atomic_store(&w->stats->state, SLOT_READY);
 		log_info("ready after %llu ms",

@@ -92,10 +92,8 @@ static void answer_at_once(struct worker *w, struct http_conn *c, const struct r
 	fill_reply(w, c, route);
 	timing.work_us = clock_us() - c->complete_us;
 	answer(w, c, route->id, &timing);
-	if (check) {
+	if (check)
 		drain_note_check(&w->leave.drain, w->server.now_us);
-		stats_set(&w->stats->checked_us, w->server.now_us);
-	}
 }
 
 /* A whole request has come, or one that could not be read. Refusals and health checks never wait.

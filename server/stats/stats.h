@@ -83,7 +83,6 @@ struct stats_seat {
 	stats_counter connections; /* gauge: open */
 	stats_counter active;	   /* gauge: requests begun (first byte) and not yet answered */
 	stats_counter queue;	   /* gauge: requests waiting for their turn */
-	stats_counter checked_us;  /* last health check answered; the slot's next worker reads it */
 	stats_counter lag_us;	   /* gauge: how late the loop's timer last fired */
 	stats_counter lag_due_us;  /* gauge: when it is due next; past due, the loop is late now */
 
