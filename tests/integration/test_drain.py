@@ -284,6 +284,8 @@ def test_an_idle_fleet_stops_at_once():
         with Fleet(ready=False) as fleet:
             fleet.wait_log("worker 1: ready")
             wait_until(fleet.fleet_is_ready)
+            # For as long as a period of checks a new worker takes itself for one that is checked.
+            wait_until(lambda: min(worker["age_s"] for worker in fleet.status()["workers"]) > 0.7)
             begin = time.monotonic()
             fleet.master.terminate()
             assert fleet.master.wait(10) == 0
