@@ -180,14 +180,25 @@ static void put_balance(const struct config *c, struct buffer *out)
 }
 
 /*
+ * Requests that a worker is given at a time. It closes the connection that is idle longest when there is one more than
+ * limits.connections, perhaps in the moment in which that is used again; so some are left for idle ones, and for health
+ * checks, which must not wait behind requests.
+ */
+static int64_t requests_per_worker(const struct config *c)
+{
+	int64_t room = max_of(1, c->limits_connections - c->limits_connections / 10 - 2);
+
+	return c->balancer_policy == POLICY_CENTRAL ? min_of(room, c->balancer_maxconn) : room;
+}
+
+/*
  * A replica that DNS has just named counts as up, slots without a worker included, until its first
  * checks. There a low weight at first, and a refused connection taken for a failed check (see the
  * template), keep requests from being lost.
  */
 static void put_server_options(const struct config *c, struct buffer *out)
 {
-	if (c->balancer_policy == POLICY_CENTRAL)
-		buffer_printf(out, " maxconn %lld", (long long)c->balancer_maxconn);
+	buffer_printf(out, " maxconn %lld", (long long)requests_per_worker(c));
 	/* Draws hit a ring on which a server has one point for each unit of weight: with one point
 	 * each (the default), four servers were measured to get 19 to 29 % of the requests. */
 	if (c->balancer_policy == POLICY_RANDOM || c->balancer_policy == POLICY_RANDOM_2)

@@ -53,11 +53,21 @@ struct config {
  * shows between options. 0, or -EINVAL when anything was wrong: then errors holds one line per
  * mistake and *ret is untouched. -ENOMEM as well leaves a line. warnings receives lines about what
  * is suspicious but allowed (a QUERN_ variable that is no option). The caller owns *ret and frees
- * it with config_done().
+ * it with config_done(). The file is a regular one or a pipe, whose end is waited for; at most 1 MiB.
  */
 int config_load(struct config *ret, const char *file, char *const *environment,
 	const char *const *set, size_t n, struct buffer *errors, struct buffer *warnings)
 	__attribute__((warn_unused_result));
+
+/*
+ * The same for a fleet that runs with *running: options that a running fleet cannot take (TAKES_UPGRADE) have the running
+ * value in *ret. Those that were given another one are named in kept, separated by ", ". What only shows between options
+ * is checked twice, as it was given and as it comes out; warnings are of the latter. Nothing is waited for: a pipe has to
+ * hold the whole file, its writer gone.
+ */
+int config_load_beside(struct config *ret, const struct config *running, struct buffer *kept,
+	const char *file, char *const *environment, const char *const *set, size_t n,
+	struct buffer *errors, struct buffer *warnings) __attribute__((warn_unused_result));
 
 void config_done(struct config *c);
 

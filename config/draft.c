@@ -25,6 +25,9 @@ static void put_origin(const struct config_draft *d, enum config_id id, enum con
 	case ORIGIN_SET:
 		buffer_puts(out, "--set");
 		break;
+	case ORIGIN_RUNNING:
+		buffer_puts(out, "in force until an upgrade");
+		break;
 	}
 }
 

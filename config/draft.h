@@ -12,7 +12,13 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-enum config_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_SET };
+enum config_origin {
+	ORIGIN_DEFAULT,
+	ORIGIN_FILE,
+	ORIGIN_ENVIRONMENT,
+	ORIGIN_SET,
+	ORIGIN_RUNNING, /* kept by a running fleet, whatever the others say */
+};
 
 struct config_draft {
 	struct config values;
@@ -20,6 +26,7 @@ struct config_draft {
 	bool wrong[CONFIG_IDS]; /* the last value given was refused: what values holds is not what
 				   was meant */
 	const char *file;	/* NULL: none */
+	bool waits;		/* for a pipe to be written, up to its end */
 	bool file_wrong;	/* it could not be read at all */
 	bool out_of_memory;
 	struct buffer *errors;

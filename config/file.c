@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,17 +32,34 @@ static const char *json_type_name(const json_t *json)
 	return "unknown";
 }
 
-/* All bytes of fd. 0 or -errno; -EFBIG above FILE_BYTES. */
-static int read_all(int fd, struct buffer *content)
+/* 0 when reading will not wait; -EAGAIN: it would. A pipe that nobody has opened to write to yet is waited for as well. */
+static int await_bytes(int fd, bool waits)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&p, 1, waits ? -1 : 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	return n > 0 ? 0 : -EAGAIN;
+}
+
+/* All bytes of fd. 0 or -errno; -EAGAIN: not all are there yet; -EFBIG above FILE_BYTES. */
+static int read_all(int fd, bool waits, struct buffer *content)
 {
 	while (content->len <= FILE_BYTES) {
+		const int error = await_bytes(fd, waits);
+		if (error)
+			return error;
 		char *room = buffer_reserve(content, READ_BYTES);
 		if (!room)
 			return -ENOMEM;
 		const ssize_t n = read(fd, room, READ_BYTES);
 		if (n == 0)
 			return 0;
-		if (n < 0 && errno != EINTR)
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
 		if (n > 0)
 			content->len += (size_t)n;
@@ -49,13 +67,28 @@ static int read_all(int fd, struct buffer *content)
 	return -EFBIG;
 }
 
-static int read_path(const char *path, struct buffer *content)
+/* Whether it has an end, and reading comes there. 0 or -errno; -ENODEV: a terminal, a device. */
+static int check_type(int fd)
 {
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat s;
+
+	if (fstat(fd, &s) != 0)
+		return -errno;
+	if (S_ISDIR(s.st_mode))
+		return -EISDIR;
+	return S_ISREG(s.st_mode) || S_ISFIFO(s.st_mode) ? 0 : -ENODEV;
+}
+
+/* Opening a named pipe would wait for a writer, and a master that reloads has a fleet to look after. */
+static int read_path(const char *path, bool waits, struct buffer *content)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
-	const int result = read_all(fd, content);
+	int result = check_type(fd);
+	if (result == 0)
+		result = read_all(fd, waits, content);
 	close(fd);
 	return result;
 }
@@ -210,11 +243,18 @@ void draft_read_file(struct config_draft *d)
 	json_t *root = NULL;
 
 	buffer_init(&content);
-	const int result = read_path(d->file, &content);
+	const int result = read_path(d->file, d->waits, &content);
 	if (result == 0)
 		root = parse(d, &content);
 	else if (result == -EFBIG)
 		buffer_printf(d->errors, "%s: is longer than %u bytes\n", d->file, FILE_BYTES);
+	else if (result == -EAGAIN)
+		buffer_printf(d->errors,
+			"%s: is a pipe that has not been written to its end; allowed while a fleet "
+			"runs: a file, or what is there at once\n",
+			d->file);
+	else if (result == -ENODEV)
+		buffer_printf(d->errors, "%s: is a device; allowed: a file or a pipe\n", d->file);
 	else
 		buffer_printf(d->errors, "%s: cannot be read: %s\n", d->file, strerror(-result));
 	if (root)

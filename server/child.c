@@ -33,6 +33,8 @@ static void become(const struct legacy *l, const char *role)
 	(void)close(l->signals_fd);
 	if (l->upgrade_fd >= 0)
 		(void)close(l->upgrade_fd);
+	if (l->heir_fd >= 0)
+		(void)close(l->heir_fd);
 }
 
 static _Noreturn void be_worker(struct legacy *l, int slot, unsigned seat)

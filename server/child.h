@@ -25,6 +25,7 @@ struct legacy {
 	pid_t master;
 	int signals_fd; /* the master's own, which children close */
 	int upgrade_fd; /* likewise; -1: none */
+	int heir_fd;	/* likewise: a new master's end of the same */
 };
 
 enum child_leave { CHILD_STAYS, CHILD_RETIRES, CHILD_HANDS_OVER };

@@ -9,8 +9,9 @@
  * HAND_OVER: another worker already accepts on the same socket. The door closes at once, and health checks that still
  * come on old connections are answered 200, since the slot goes on.
  *
- * In both, connections are not cut while they are idle: each one's next answer says `Connection: close`. Those that stay
- * quiet are closed when they have been so for long enough that no request can be on its way, see drain_idle_us().
+ * In both, connections are not cut while they are idle: each one's next answer says `Connection: close`, or where more
+ * requests have come already, the answer to the last of them. Those that stay quiet are closed when they have been so for
+ * long enough that no request can be on its way, see drain_idle_us().
  */
 #ifndef QUERN_SERVER_DRAIN_H
 #define QUERN_SERVER_DRAIN_H

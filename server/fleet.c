@@ -8,7 +8,9 @@
 
 /* Between two tries to open a socket that an old master's worker may still hold, and that should be free. */
 #define OPEN_SOON_US 20000u
-#define OPEN_AGAIN_US 1000000u
+#define OPEN_AGAIN_US 10000000u
+/* Somebody else may have told a worker to leave; that shows in its state only. */
+#define LOOK_US 200000u
 #define RECYCLE_ROUND_US 200000u
 
 int fleet_init(struct fleet *f, struct legacy *l)
@@ -60,7 +62,8 @@ int fleet_scale(struct fleet *f, uint32_t wanted)
 		if (error) {
 			/* Those that were opened for nothing. */
 			while (i-- > f->wanted)
-				sockets_close_slot(&f->legacy->sockets, i);
+				if (slot_is_empty(&f->slot[i]))
+					sockets_close_slot(&f->legacy->sockets, i);
 			return error;
 		}
 	}
@@ -68,6 +71,8 @@ int fleet_scale(struct fleet *f, uint32_t wanted)
 	f->wanted = wanted;
 	for (uint32_t i = 0; i < f->slots; i++)
 		f->slot[i].wanted = i < wanted;
+	/* Fewer slots depend on each of them, so one that is parked is tried at once. */
+	fleet_forgive(f);
 	atomic_store(&f->legacy->stats->wanted, wanted);
 	return 0;
 }
@@ -82,6 +87,13 @@ void fleet_roll_back(struct fleet *f, uint64_t generation)
 	f->generation = generation;
 	for (uint32_t i = 0; i < f->slots; i++)
 		slot_forgive(&f->slot[i]);
+}
+
+void fleet_forgive(struct fleet *f)
+{
+	for (uint32_t i = 0; i < f->wanted; i++)
+		if (f->slot[i].restart.parked || f->slot[i].failures > 0)
+			slot_forgive(&f->slot[i]);
 }
 
 void fleet_take(struct fleet *f, uint64_t now_us)
@@ -116,8 +128,8 @@ static void retire_unwanted(struct fleet *f, struct slot *s, uint64_t now_us)
 	struct stats_seat *seat = child_seat(slot_current(s), f->legacy);
 
 	if (!slot_is_empty(s)) {
-		slot_leave(s, CHILD_RETIRES, (uint64_t)f->legacy->config->workers_drain_ms * 1000u,
-			now_us);
+		slot_leave(s, f->legacy, CHILD_RETIRES,
+			(uint64_t)f->legacy->config->workers_drain_ms * 1000u, now_us);
 		return;
 	}
 	sockets_close_slot(&f->legacy->sockets, s->number);
@@ -201,8 +213,18 @@ static void recycle(struct fleet *f, uint64_t now_us)
 	}
 }
 
+static bool any_is_ready(const struct fleet *f)
+{
+	for (uint32_t i = 0; i < f->wanted; i++)
+		if (child_is_ready(&f->slot[i].seat[f->slot[i].current], f->legacy))
+			return true;
+	return false;
+}
+
 void fleet_step(struct fleet *f, uint64_t now_us)
 {
+	bool serves = any_is_ready(f);
+
 	if (f->serving)
 		open_missing(f, now_us);
 	for (uint32_t i = 0; i < f->slots; i++) {
@@ -213,7 +235,9 @@ void fleet_step(struct fleet *f, uint64_t now_us)
 		if (!f->serving)
 			continue;
 		if (!s->wanted) {
-			retire_unwanted(f, s, now_us);
+			/* Not before somebody else can serve. */
+			if (serves || slot_is_empty(s))
+				retire_unwanted(f, s, now_us);
 			continue;
 		}
 		if (!has_socket(f, i))
@@ -234,6 +258,8 @@ uint64_t fleet_due_us(const struct fleet *f, uint64_t now_us)
 
 	if (f->serving && f->open_us < due_us)
 		due_us = f->open_us;
+	if (f->serving && now_us + LOOK_US < due_us)
+		due_us = now_us + LOOK_US;
 	bool recycles = f->legacy->config->workers_max_requests > 0 ||
 			f->legacy->config->workers_max_rss_mb > 0;
 
@@ -275,8 +301,8 @@ void fleet_leave(struct fleet *f, uint32_t handed_over, uint64_t drain_us, uint6
 	f->serving = false;
 	for (uint32_t i = 0; i < f->slots; i++) {
 		f->slot[i].wanted = false;
-		slot_leave(&f->slot[i], i < handed_over ? CHILD_HANDS_OVER : CHILD_RETIRES,
-			drain_us, now_us);
+		slot_leave(&f->slot[i], f->legacy,
+			i < handed_over ? CHILD_HANDS_OVER : CHILD_RETIRES, drain_us, now_us);
 	}
 }
 
@@ -331,9 +357,9 @@ bool fleet_is_shrinking(const struct fleet *f)
 bool fleet_is_lost(const struct fleet *f)
 {
 	for (uint32_t i = 0; i < f->wanted; i++)
-		if (!f->slot[i].restart.parked || !slot_is_empty(&f->slot[i]))
+		if (!f->slot[i].restart.parked)
 			return false;
-	return f->wanted > 0;
+	return f->wanted > 0 && fleet_is_empty(f);
 }
 
 uint32_t fleet_failing(const struct fleet *f)

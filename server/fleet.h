@@ -50,6 +50,9 @@ void fleet_roll(struct fleet *f);
 /* Back to a generation that was wanted before: those that are of another one are replaced. */
 void fleet_roll_back(struct fleet *f, uint64_t generation);
 
+/* Slots that are parked, or whose successors keep dying, are tried at once: things have changed. */
+void fleet_forgive(struct fleet *f);
+
 /* Takes changed options that concern the fleet itself: the watchdog's. */
 void fleet_take(struct fleet *f, uint64_t now_us);
 

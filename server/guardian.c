@@ -37,6 +37,14 @@ static void forget(struct guardian *g, pid_t former)
 	}
 }
 
+static bool is_former(const struct guardian *g, pid_t pid)
+{
+	for (size_t i = 0; i < g->formers; i++)
+		if (g->former[i] == pid)
+			return true;
+	return false;
+}
+
 static void remember(struct guardian *g, pid_t former)
 {
 	if (g->formers == GUARDIAN_FORMER)
@@ -54,11 +62,49 @@ static bool takes_back(struct guardian *g, pid_t sender, pid_t next)
 	return true;
 }
 
+static void tell_former(const struct guardian *g, int number)
+{
+	const union sigval value = {.sival_int = GUARDIAN_YOU_ALONE};
+
+	for (size_t i = 0; i < g->formers; i++)
+		if (sigqueue(g->former[i], number, value) != 0 && errno != ESRCH)
+			log_error("cannot send signal %d to pid %d: %s", number, (int)g->former[i],
+				strerror(errno));
+}
+
+static void fail(struct guardian *g)
+{
+	if (g->failed)
+		return;
+	g->failed = true;
+	tell_former(g, SIGTERM);
+}
+
+/* It is reaped later, and how it ended is told then. */
+static void fail_while_draining(struct guardian *g)
+{
+	if (!g->failed)
+		log_error(
+			"the master (pid %d) has failed: drains are cut short", (int)g->in_charge);
+	fail(g);
+}
+
+/* A former master names the one in charge, its child, because that has failed. Of a later one it does not know. */
+static bool tells_failure(struct guardian *g, pid_t sender, pid_t failed)
+{
+	if (sender == g->in_charge || !is_former(g, sender))
+		return false;
+	if (failed == g->in_charge)
+		fail_while_draining(g);
+	return true;
+}
+
 static void name(struct guardian *g, const siginfo_t *info)
 {
 	pid_t next = info->si_value.sival_int;
 
-	if (info->si_code == SI_QUEUE && takes_back(g, info->si_pid, next))
+	if (info->si_code == SI_QUEUE &&
+		(takes_back(g, info->si_pid, next) || tells_failure(g, info->si_pid, next)))
 		return;
 	if (info->si_code != SI_QUEUE || info->si_pid != g->in_charge || g->in_charge == 0) {
 		log_warn("pid %d is not in charge and can name nobody", (int)info->si_pid);
@@ -68,6 +114,9 @@ static void name(struct guardian *g, const siginfo_t *info)
 		log_warn("pid %d named pid %d, which is not there", (int)info->si_pid, (int)next);
 		return;
 	}
+	/* It named one before that had ended by the time we looked. */
+	if (next == g->in_charge)
+		return;
 	log_info("pid %d is in charge, after pid %d", (int)next, (int)g->in_charge);
 	remember(g, g->in_charge);
 	g->in_charge = next;
@@ -91,12 +140,14 @@ static void take_names(struct guardian *g)
 
 /* --- signals */
 
-static void pass_on(pid_t pid, const siginfo_t *info)
+void guardian_pass_on(pid_t pid, const siginfo_t *info)
 {
 	int number = info->si_signo;
+
+	if (info->si_code == SI_KERNEL && (number == SIGINT || number == SIGHUP))
+		return;
 	int failed = info->si_code == SI_QUEUE ? sigqueue(pid, number, info->si_value)
 					       : kill(pid, number);
-
 	if (failed != 0 && errno != ESRCH)
 		log_error("cannot pass signal %d on to pid %d: %s", number, (int)pid,
 			strerror(errno));
@@ -106,16 +157,16 @@ static void forward(struct guardian *g, const siginfo_t *info)
 {
 	int number = info->si_signo;
 
-	if (info->si_code == SI_KERNEL && (number == SIGINT || number == SIGHUP))
-		return;
 	if (g->in_charge != 0)
-		pass_on(g->in_charge, info);
-	if (number != SIGINT)
+		guardian_pass_on(g->in_charge, info);
+	/* Former masters have those of a terminal, and count them. */
+	if (info->si_code == SI_KERNEL)
 		return;
 	/* The second one ends drains at once, those of former masters, too. */
-	for (size_t i = 0; i < g->formers && g->interrupted; i++)
-		pass_on(g->former[i], info);
-	g->interrupted = true;
+	if (number == SIGUSR1 || (number == SIGINT && g->interrupted))
+		tell_former(g, number);
+	if (number == SIGINT)
+		g->interrupted = true;
 }
 
 void guardian_signal(struct guardian *g, const siginfo_t *info)
@@ -132,6 +183,28 @@ void guardian_signal(struct guardian *g, const siginfo_t *info)
 
 /* --- the dead */
 
+/* A child's, which is not reaped here. */
+static bool ended_badly(pid_t child)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid != 0 && (info.si_code != CLD_EXITED || info.si_status != 0);
+}
+
+bool guardian_has_failed(struct guardian *g)
+{
+	pid_t pid = g->in_charge;
+
+	if (!g->failed && pid != 0 && ended_badly(pid)) {
+		/* It may have handed over before. */
+		take_names(g);
+		if (g->in_charge == pid)
+			fail_while_draining(g);
+	}
+	return g->failed;
+}
+
 static void note_death(struct guardian *g, pid_t pid, int status, int *code)
 {
 	char cause[64];
@@ -139,8 +212,10 @@ static void note_death(struct guardian *g, pid_t pid, int status, int *code)
 	forget(g, pid);
 	if (pid != g->in_charge)
 		return;
-	g->in_charge = 0;
 	*code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (*code != 0)
+		fail(g);
+	g->in_charge = 0;
 	log_line(*code == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "the master (pid %d) %s", (int)pid,
 		restart_cause(status, cause, sizeof(cause)));
 }
@@ -170,6 +245,7 @@ static void reap(struct guardian *g, int *code)
 	take_names(g);
 	if (is_gone(g->in_charge)) {
 		log_error("the master (pid %d) ended, and not as our child", (int)g->in_charge);
+		fail(g);
 		g->in_charge = 0;
 		*code = 1;
 	}
@@ -187,6 +263,14 @@ static bool are_draining(const struct guardian *g)
 	return false;
 }
 
+static void reopen_log(void)
+{
+	int error = log_reopen();
+
+	if (error)
+		log_error("cannot open the log's file again: %s", strerror(-error));
+}
+
 int guardian_run(struct guardian *g, const sigset_t *signals)
 {
 	sigset_t set = *signals;
@@ -200,8 +284,11 @@ int guardian_run(struct guardian *g, const sigset_t *signals)
 	take_names(g);
 	reap(g, &code);
 	while (g->in_charge != 0 || are_draining(g)) {
-		if (sigwaitinfo(&set, &info) > 0)
+		int number = sigwaitinfo(&set, &info);
+		if (number > 0)
 			guardian_signal(g, &info);
+		if (number == SIGUSR1)
+			reopen_log();
 		reap(g, &code);
 	}
 	return code;
@@ -226,9 +313,22 @@ int guardian_tell(pid_t guardian, pid_t successor)
 	return sigqueue(guardian, GUARDIAN_SIGNAL, value) != 0 ? -errno : 0;
 }
 
+bool guardian_means_us(pid_t guardian, const siginfo_t *info)
+{
+	return guardian > 0 && info->si_code == SI_QUEUE && info->si_pid == guardian &&
+	       info->si_value.sival_int == GUARDIAN_YOU_ALONE && info->si_signo < SIGRTMIN;
+}
+
+int guardian_tell_failure(pid_t guardian, pid_t successor)
+{
+	return ended_badly(successor) ? guardian_tell(guardian, successor) : 0;
+}
+
 int guardian_watch(void)
 {
-	return prctl(PR_SET_PDEATHSIG, SIGCHLD) != 0 ? -errno : 0;
+	if (prctl(PR_SET_PDEATHSIG, SIGCHLD) != 0)
+		return -errno;
+	return raise(SIGCHLD) != 0 ? -errno : 0;
 }
 
 bool guardian_is_lost(pid_t guardian, pid_t parent)

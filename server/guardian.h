@@ -14,8 +14,13 @@
  *     before it tells that one (upgrade_yield()), so that no signal goes to one that is no longer in charge. If that
  *     fails, it names itself before it reaps the dead successor, and carries on.
  *   - From then on it reaps its own workers by their pids and leaves its successor alone, so that the exit code goes to
- *     the guardian.
+ *     the guardian. What it is sent is for the one in charge: guardian_signal() in the first one, guardian_pass_on() in
+ *     later ones. If its successor fails, the guardian has to know (guardian_tell_failure()).
  *   - A master with a guardian asks guardian_watch() at its start, and guardian_is_lost() at every SIGCHLD.
+ *
+ * What the guardian tells former masters, by signals with the value GUARDIAN_YOU_ALONE, which they do not pass on: SIGUSR1,
+ * reopen your logs; SIGINT, it was the second one, end at once; SIGTERM, the master in charge has failed: nobody serves,
+ * and nobody else can begin before your drain has ended, so cut it short.
  */
 #ifndef QUERN_SERVER_GUARDIAN_H
 #define QUERN_SERVER_GUARDIAN_H
@@ -29,12 +34,14 @@
 /* In the environment of masters that have a guardian: its pid. */
 #define GUARDIAN_VARIABLE "QUERND_GUARDIAN"
 #define GUARDIAN_FORMER 16
+#define GUARDIAN_YOU_ALONE 1
 
 struct guardian {
 	pid_t in_charge;	       /* 0: nobody; we are no guardian */
 	pid_t former[GUARDIAN_FORMER]; /* that may still drain; the last ones */
 	size_t formers;
 	bool interrupted; /* a SIGINT was forwarded */
+	bool failed;	  /* the one in charge ended, and not with 0 */
 };
 
 /* --- for the first master */
@@ -44,15 +51,21 @@ int guardian_init(struct guardian *g, pid_t successor) __attribute__((warn_unuse
 
 /*
  * Deals with a signal that this process has got, while it drains: a GUARDIAN_SIGNAL names the next one in charge, others
- * but SIGCHLD are forwarded with their values. SIGINT and SIGHUP that a terminal sent (SI_KERNEL) are not: masters are in
- * the same process group and had them as well, and a second SIGINT means to end at once.
+ * but SIGCHLD are passed on as guardian_pass_on() does.
  */
 void guardian_signal(struct guardian *g, const siginfo_t *info);
 
 /*
+ * To be asked after signals, SIGCHLD included: whether the master in charge has failed. Then this process must not drain
+ * for long; former masters have been told so. One that ended with 0 was stopped, and then drains may take their time.
+ */
+bool guardian_has_failed(struct guardian *g);
+
+/*
  * Stays until the master in charge has ended, and those before it whose parent we are have finished their drain. All of
  * `signals` must be blocked, as GUARDIAN_SIGNAL and SIGCHLD. Returns the exit code for this process: that of the last
- * master; 128 + n where signal n killed it; 1 where somebody else has reaped it. Logs who is in charge and how that ended.
+ * master; 128 + n where signal n killed it; 1 where somebody else has reaped it. Logs who is in charge and how that ended;
+ * SIGUSR1 opens this process's log again, too.
  */
 int guardian_run(struct guardian *g, const sigset_t *signals);
 
@@ -64,7 +77,26 @@ pid_t guardian_of_us(void);
 /* Tells the guardian that `successor` is in charge now. 0 or -errno. */
 int guardian_tell(pid_t guardian, pid_t successor) __attribute__((warn_unused_result));
 
-/* From now on there is a SIGCHLD, too, when our parent ends: the guardian, or the master before us. 0 or -errno. */
+/*
+ * Sends what this process has got, and which is none of GUARDIAN_YOU_ALONE, to `pid` with its value; whoever has ended
+ * already gets nothing. SIGINT and SIGHUP that a terminal sent (SI_KERNEL) are not passed on: all masters are in the same
+ * process group and had them as well, and a second SIGINT means to end at once.
+ */
+void guardian_pass_on(pid_t pid, const siginfo_t *info);
+
+/* Whether this signal is one of the guardian's for us alone. */
+bool guardian_means_us(pid_t guardian, const siginfo_t *info);
+
+/*
+ * To be called at SIGCHLD by a master that has handed over: if `successor` has ended, and not with 0, tells the guardian,
+ * which cannot see that while we are its parent. 0 or -errno.
+ */
+int guardian_tell_failure(pid_t guardian, pid_t successor) __attribute__((warn_unused_result));
+
+/*
+ * From now on there is a SIGCHLD, too, when our parent ends: the guardian, or the master before us. And one in any case,
+ * as it may have ended already; SIGCHLD must be blocked. 0 or -errno.
+ */
 int guardian_watch(void) __attribute__((warn_unused_result));
 
 /*

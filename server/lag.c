@@ -21,6 +21,25 @@ static int arm(struct lag *l)
 	return 0;
 }
 
+static void publish_losses(struct lag *l)
+{
+	uint64_t lost = log_lost();
+
+	stats_add(&l->server->stats->log_lost, lost - l->log_lost);
+	l->log_lost = lost;
+}
+
+/* Not while somebody waits for a job. */
+static void give_memory_back(struct lag *l)
+{
+	struct http_server *s = l->server;
+
+	if (stats_get(&s->stats->queue) > 0 || !trim_is_due(&l->trim, s->open, s->peak, s->now_us))
+		return;
+	trim_memory(&l->trim, s->open, s->now_us);
+	s->peak = s->open;
+}
+
 static void on_due(evutil_socket_t fd, short what, void *arg)
 {
 	struct lag *l = arg;
@@ -33,8 +52,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	uint64_t late = now > l->due_us ? now - l->due_us : 0;
 	stats_set(&stats->lag_us, late);
 	histogram_record(&stats->loop_lag, late);
-	stats_add(&stats->log_lost, log_lost() - l->log_lost);
-	l->log_lost = log_lost();
+	publish_losses(l);
 	/* One sample a period, however late it was: a stall counts once, with its length. Arming
 	 * clears the expiry. */
 	l->due_us = now + LAG_PERIOD_US;
@@ -42,6 +60,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	if (error)
 		log_error("the loop's timer cannot be set: error %d", -error);
 	http_server_settle(l->server);
+	give_memory_back(l);
 }
 
 int lag_init(struct lag *l, struct event_base *base, struct http_server *server)
@@ -59,6 +78,7 @@ int lag_init(struct lag *l, struct event_base *base, struct http_server *server)
 
 void lag_done(struct lag *l)
 {
+	publish_losses(l);
 	if (l->event)
 		event_free(l->event);
 	if (l->fd >= 0)

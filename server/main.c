@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "server/check.h"
 #include "server/libevent_log.h"
+#include "server/loop_memory.h"
 #include "server/master.h"
 #include "server/succession.h"
 
@@ -111,12 +112,17 @@ static int serve(const struct command *c, struct config *config, char **argv)
 			.environment = environ},
 		.argv = argv,
 	};
-	const int error = log_open((enum log_level)config->log_level, config->log_destination);
+	int error = log_open((enum log_level)config->log_level, config->log_destination);
 
 	if (error)
 		return command_fail(c, "cannot open the log (log.destination) %s: %s",
 			config->log_destination, strerror(-error));
 	libevent_log_install();
+	error = loop_memory_install();
+	if (error)
+		log_warn("cannot reserve addresses for event loops, so that more memory stays "
+			 "after many connections: %s",
+			strerror(-error));
 	return master_run(&master);
 }
 
@@ -129,6 +135,8 @@ static int run(struct command *c, enum mode mode, char **argv)
 		return command_wrong(c, "unexpected argument: %s", c->operands[0]);
 	if (mode == MODE_PRINT_SCHEMA)
 		return print_schema(c);
+	if (mode == MODE_SERVE)
+		master_hold_signals();
 	code = command_load(c, &config);
 	if (code != EXIT_DONE) {
 		if (mode == MODE_SERVE)

@@ -5,6 +5,7 @@
 #include "server/master_state.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ static void step_admin(struct master *m, uint64_t now_us)
 		return;
 	m->admin_restart.spawned_us = now_us;
 	if (child_spawn(&m->admin, &m->legacy) != 0)
-		restart_schedule(&m->admin_restart, true, now_us);
+		restart_after_fork(&m->admin_restart, now_us);
 }
 
 /* --- another master takes over */
@@ -42,6 +43,17 @@ static void take_back(struct master *m)
 			(int)guardian, strerror(-error));
 }
 
+/* Without a guardian that knows of it, the new master would end as soon as we have. */
+static void refuse(struct master *m, int error, uint64_t now_us)
+{
+	char why[UPGRADE_TEXT_BYTES];
+
+	m->guardian = (struct guardian){0};
+	(void)snprintf(why, sizeof(why), "nobody would watch over the new quernd (pid %d): %s",
+		(int)m->succession.upgrade.pid, strerror(-error));
+	succession_refuse(&m->succession, why, now_us);
+}
+
 static void yield(struct master *m, uint64_t now_us)
 {
 	pid_t successor = m->succession.upgrade.pid, guardian = m->succession.guardian;
@@ -49,14 +61,16 @@ static void yield(struct master *m, uint64_t now_us)
 	int error = guardian ? guardian_tell(guardian, successor)
 			     : guardian_init(&m->guardian, successor);
 
-	if (error)
-		log_error("nobody will watch over the new master (pid %d): %s", (int)successor,
-			strerror(-error));
+	if (error) {
+		refuse(m, error, now_us);
+		return;
+	}
 	if (!succession_yield(&m->succession, now_us)) {
 		take_back(m);
 		return;
 	}
 	m->phase = PHASE_YIELDED;
+	m->successor = successor;
 	/* A slot that the new master gives up must refuse connections. */
 	sockets_close(&m->legacy.sockets, -1);
 	operations_end(&m->operations, "an upgrade has taken place", now_us);
@@ -91,10 +105,13 @@ static uint64_t due_us(const struct master *m)
 {
 	uint64_t due = earlier(fleet_due_us(&m->fleet, clock_us()), m->admin.deadline_us);
 
-	if (m->admin.pid == 0 && !m->succession.asked && !succession_is_heir(&m->succession))
+	if (m->phase == PHASE_SERVING && m->admin.pid == 0 && !m->succession.asked &&
+		!succession_is_heir(&m->succession))
 		due = earlier(due, m->admin_restart.start_us);
 	if (m->succession.upgrade.pid > 0)
 		due = earlier(due, m->succession.upgrade.deadline_us);
+	if (m->succession.leaving > 0)
+		due = earlier(due, m->succession.leaving_until_us);
 	return due;
 }
 
@@ -124,9 +141,10 @@ static void serve(struct master *m)
 		bool failed = false;
 
 		fleet_step(&m->fleet, now_us);
-		step_admin(m, now_us);
 		operations_step(&m->operations, now_us);
 		succession_step(&m->succession, now_us);
+		/* It may have to go for what these two have found. */
+		step_admin(m, now_us);
 		if (succession_is_heir(&m->succession) &&
 			succession_try(&m->succession, &failed, now_us)) {
 			settle_in(m, now_us);
@@ -149,9 +167,10 @@ static void serve(struct master *m)
 
 static void drain(struct master *m)
 {
-	while (!fleet_is_empty(&m->fleet)) {
+	while (!fleet_is_empty(&m->fleet) || m->succession.leaving > 0) {
 		fleet_step(&m->fleet, clock_us());
-		wait_until(m, fleet_due_us(&m->fleet, clock_us()));
+		succession_enforce(&m->succession, clock_us());
+		wait_until(m, due_us(m));
 		master_take_signals(m);
 	}
 	/* The admin process goes last, so that the drain could be watched. */
@@ -172,7 +191,8 @@ int master_run(const struct master_options *options)
 			.sockets = {.shared = -1, .admin = -1},
 			.master = getpid(),
 			.signals_fd = -1,
-			.upgrade_fd = -1},
+			.upgrade_fd = -1,
+			.heir_fd = -1},
 		.exit_code = 1,
 	};
 

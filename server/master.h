@@ -34,6 +34,12 @@ struct master_options {
 };
 
 /*
+ * Has signals that ask a master for something wait until there is one, instead of ending the process; SIGTERM and SIGINT
+ * still do. To be called first.
+ */
+void master_hold_signals(void);
+
+/*
  * Runs the fleet until it is told to stop, or another master has taken over. Returns the exit code of the process: 0 after
  * a drain, 1 when it could not begin or was ended by a second SIGINT, MASTER_LOST; as the guardian of a later master
  * (server/guardian.h) that one's. In a child, which forks inside, it does not return.

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define HURRY_US 500000u
+
 /* --- deaths */
 
 static void bury_admin(struct master *m, int status, const struct rusage *usage, uint64_t now_us)
@@ -49,6 +51,9 @@ static void reap_our_own(struct master *m)
 				bury(m, pid, status, &usage);
 		}
 	}
+	pid_t leaving = m->succession.leaving;
+	if (leaving > 0 && wait4(leaving, &status, WNOHANG, &usage) == leaving)
+		bury(m, leaving, status, &usage);
 }
 
 static void reap(struct master *m)
@@ -83,6 +88,9 @@ void master_stop(struct master *m, const char *why)
 	operations_end(&m->operations, "quernd is stopping", now_us);
 	succession_abandon(&m->succession, "quernd is stopping", now_us);
 	fleet_leave(&m->fleet, 0, master_drain_us(m), now_us);
+	/* Without HAProxy the workers let go of it when they have emptied it, and then clients must be refused. */
+	if (m->legacy.config->balancer_kind == BALANCER_NONE)
+		sockets_close_shared(&m->legacy.sockets);
 }
 
 static void force_stop(struct master *m)
@@ -93,19 +101,22 @@ static void force_stop(struct master *m)
 	child_signal(&m->admin, SIGKILL);
 }
 
-/* --- what operators ask for */
-
-/* Another master is in charge: the one that was started first passes on what it is sent. */
-static void pass_on(struct master *m, const struct signalfd_siginfo *info)
+/* Nobody serves, and whoever watches starts another quernd only when this one has ended. Workers know that they leave. */
+static void hurry(struct master *m)
 {
-	siginfo_t copy = {.si_signo = (int)info->ssi_signo, .si_code = info->ssi_code};
+	uint64_t until_us = clock_us() + HURRY_US;
 
-	copy.si_pid = (pid_t)info->ssi_pid;
-	copy.si_uid = info->ssi_uid;
-	copy.si_value.sival_int = info->ssi_int;
-	if (m->guardian.in_charge)
-		guardian_signal(&m->guardian, &copy);
+	for (uint32_t i = 0; i < m->fleet.slots; i++) {
+		for (unsigned n = 0; n < STATS_SEATS; n++) {
+			struct child *c = &m->fleet.slot[i].seat[n];
+
+			if (c->pid > 0 && c->deadline_us > until_us)
+				c->deadline_us = until_us;
+		}
+	}
 }
+
+/* --- what operators ask for */
 
 static void reopen_logs(struct master *m)
 {
@@ -115,6 +126,44 @@ static void reopen_logs(struct master *m)
 		log_error("cannot open the log's file again: %s", strerror(-error));
 	fleet_signal(&m->fleet, SIGUSR1);
 	child_signal(&m->admin, SIGUSR1);
+}
+
+/*
+ * To the master in charge. Only the guardian knows who that is; what it sends to us it has sent before it knew that we are
+ * not any more. Where the sender is unknown it may be the guardian, so that does not get it again, either.
+ */
+static void pass_on(struct master *m, const siginfo_t *info)
+{
+	pid_t guardian = m->succession.guardian;
+
+	if (guardian == 0)
+		guardian_signal(&m->guardian, info);
+	else if (info->si_pid == guardian || info->si_pid == 0)
+		guardian_pass_on(m->successor, info);
+	else
+		guardian_pass_on(guardian, info);
+}
+
+/* Another master is in charge, and our workers finish what they have. */
+static void handle_yielded(struct master *m, const struct signalfd_siginfo *info)
+{
+	siginfo_t copy = {.si_signo = (int)info->ssi_signo, .si_code = info->ssi_code};
+
+	copy.si_pid = (pid_t)info->ssi_pid;
+	copy.si_uid = info->ssi_uid;
+	copy.si_value.sival_int = info->ssi_int;
+	bool for_us_alone = guardian_means_us(m->succession.guardian, &copy);
+	if (!for_us_alone)
+		pass_on(m, &copy);
+	if (copy.si_signo == SIGUSR1)
+		reopen_logs(m);
+	if (copy.si_signo == SIGTERM && for_us_alone)
+		hurry(m);
+	if (copy.si_signo != SIGINT)
+		return;
+	if (for_us_alone || m->interrupted)
+		force_stop(m);
+	m->interrupted = true;
 }
 
 static void handle_stop(struct master *m, int number)
@@ -166,6 +215,18 @@ static void handle_wish(struct master *m, const struct signalfd_siginfo *info, u
 		scale(m, info->ssi_int, now_us);
 }
 
+static void look_at_successor(struct master *m)
+{
+	pid_t guardian = m->succession.guardian;
+	int error = guardian ? guardian_tell_failure(guardian, m->successor) : 0;
+
+	if (error)
+		log_error("cannot tell the guardian (pid %d) that the new master has failed: %s",
+			(int)guardian, strerror(-error));
+	if (error || (!guardian && guardian_has_failed(&m->guardian)))
+		hurry(m);
+}
+
 static void take_deaths(struct master *m)
 {
 	reap(m);
@@ -182,7 +243,7 @@ static void handle(struct master *m, const struct signalfd_siginfo *info)
 	if (number == SIGCHLD)
 		take_deaths(m);
 	else if (m->phase == PHASE_YIELDED)
-		pass_on(m, info);
+		handle_yielded(m, info);
 	else if (number == SIGTERM || number == SIGINT)
 		handle_stop(m, number);
 	else if (number == SIGUSR1)
@@ -198,4 +259,7 @@ void master_take_signals(struct master *m)
 
 	while (read(m->legacy.signals_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
 		handle(m, &info);
+	/* Also when a later master says so. */
+	if (m->phase == PHASE_YIELDED)
+		look_at_successor(m);
 }

@@ -34,14 +34,30 @@ static void take_unless_ignored(struct master *m, int number)
 		sigaddset(&m->signals, number);
 }
 
+/* Those that ask for something. */
+static void add_wishes(sigset_t *set)
+{
+	const int wishes[] = {SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, MASTER_SCALE, GUARDIAN_SIGNAL};
+
+	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
+		sigaddset(set, wishes[i]);
+}
+
+void master_hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	add_wishes(&set);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int block_signals(struct master *m)
 {
-	const int always[] = {SIGCHLD, SIGTERM, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, MASTER_SCALE,
-		GUARDIAN_SIGNAL};
-
 	sigemptyset(&m->signals);
-	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
-		sigaddset(&m->signals, always[i]);
+	add_wishes(&m->signals);
+	sigaddset(&m->signals, SIGCHLD);
+	sigaddset(&m->signals, SIGTERM);
 	take_unless_ignored(m, SIGINT);
 	take_unless_ignored(m, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &m->signals, NULL);
@@ -74,6 +90,19 @@ static int make_tables(struct master *m)
 	if (error)
 		log_error("cannot read /proc/%d/stat: %s", (int)m->legacy.master, strerror(-error));
 	return error;
+}
+
+/* For whoever ends the service and waits until the last of its processes has gone. */
+static void tell_guardian(struct master *m)
+{
+	struct stats_region *r = m->legacy.stats;
+	int error = process_start_ticks(m->succession.guardian, &r->guardian_ticks);
+
+	if (error)
+		log_error("cannot read /proc/%d/stat: %s", (int)m->succession.guardian,
+			strerror(-error));
+	else
+		r->guardian_pid = m->succession.guardian;
 }
 
 static int open_sockets(struct master *m)
@@ -112,6 +141,8 @@ int master_begin(struct master *m)
 	/* Before anything is asked of the network: a program that is started for an upgrade takes what it is given. */
 	if (succession_init(&m->succession, &m->fleet, &m->legacy, m->options->argv) != 0)
 		return -1;
+	if (m->succession.guardian)
+		tell_guardian(m);
 	int error = m->succession.guardian ? guardian_watch() : 0;
 	if (error)
 		log_error("cannot notice the end of the process that watches over this one: %s",
@@ -127,7 +158,8 @@ int master_begin(struct master *m)
 
 void master_end(struct master *m)
 {
-	succession_done(&m->succession);
+	if (m->succession.legacy)
+		succession_done(&m->succession);
 	operations_done(&m->operations);
 	sockets_close(&m->legacy.sockets, -1);
 	fleet_done(&m->fleet);

@@ -35,6 +35,8 @@ struct master {
 	int exit_code;
 	struct guardian
 		guardian; /* that we are, once another master has taken over from the first one */
+	pid_t successor;  /* once we have yielded */
+	bool interrupted; /* by a SIGINT, since then */
 };
 
 /* Blocks the signals, opens the sockets, fills the tables. 0 or -1, logged; master_end() takes either. */

@@ -125,13 +125,22 @@ static void step_scale(struct operations *o, uint64_t now_us)
 
 /* --- reload */
 
-/* The log, and the descriptors that the new limits need: what can fail comes first. 0 or -errno, and why is in text. */
+static int open_log(const struct config *old, const struct config *new)
+{
+	if (strcmp(old->log_destination, new->log_destination) != 0)
+		return log_open((enum log_level) new->log_level, new->log_destination);
+	log_set_level((enum log_level) new->log_level);
+	return 0;
+}
+
+/* What can fail comes first: descriptors, sockets, the log. 0 or -errno; then why is in text, and nothing has changed. */
 static int prepare(struct operations *o, const struct config *new, struct buffer *text)
 {
-	const struct config *old = o->legacy->config;
 	uint64_t limit = 0, need = descriptors_needed(new);
+	uint32_t wanted = (uint32_t)config_worker_count(new), before = o->fleet->wanted;
 	int error = descriptors_raise(need, &limit);
 
+	buffer_reset(text);
 	if (error) {
 		buffer_printf(text,
 			"limits.connections needs %" PRIu64
@@ -139,15 +148,19 @@ static int prepare(struct operations *o, const struct config *new, struct buffer
 			need, limit, strerror(-error));
 		return error;
 	}
-	if (strcmp(old->log_destination, new->log_destination) == 0) {
-		log_set_level((enum log_level) new->log_level);
-		return 0;
+	error = fleet_scale(o->fleet, wanted);
+	if (error) {
+		buffer_printf(
+			text, "cannot listen for all of %u workers: %s", wanted, strerror(-error));
+		return error;
 	}
-	error = log_open((enum log_level) new->log_level, new->log_destination);
-	if (error)
-		buffer_printf(text, "cannot open log.destination %s: %s", new->log_destination,
-			strerror(-error));
-	return error;
+	error = open_log(o->legacy->config, new);
+	if (!error)
+		return 0;
+	buffer_printf(
+		text, "cannot open log.destination %s: %s", new->log_destination, strerror(-error));
+	/* Its sockets are there. */
+	return fleet_scale(o->fleet, before) != 0 ? -EADDRINUSE : error;
 }
 
 /* What was in force becomes what to go back to, unless there is such a thing already: that one worked. */
@@ -158,6 +171,7 @@ static bool keep_before(struct operations *o)
 	o->before = malloc(sizeof(*o->before));
 	if (o->before && config_copy(o->before, o->legacy->config) == 0) {
 		o->before_generation = o->fleet->generation;
+		o->before_wanted = o->fleet->wanted;
 		return true;
 	}
 	free(o->before);
@@ -181,22 +195,18 @@ static bool needs_descriptors(const struct operations *o, const struct config *n
 	return new->limits_connections > o->legacy->config->limits_connections;
 }
 
-static void take(struct operations *o, struct reload *r, uint64_t now_us)
+static void take(struct operations *o, struct reload *r, uint32_t were, uint64_t now_us)
 {
-	uint32_t wanted = (uint32_t)config_worker_count(&r->config);
-	bool rolls = r->rolls || needs_descriptors(o, &r->config);
-
+	o->rolls = r->rolls || needs_descriptors(o, &r->config);
 	put_in_force(o, &r->config, now_us);
 	o->renew_admin |= r->admin_too;
-	if (rolls)
+	fleet_forgive(o->fleet);
+	if (o->rolls)
 		fleet_roll(o->fleet);
-	if (wanted == o->fleet->wanted)
+	if (o->fleet->wanted == were)
 		return;
 	end(o, &o->scale, CHANGE_SUPERSEDED, now_us, "a reload has set the number of workers");
-	buffer_printf(&o->told, "; workers: %u, were %u", wanted, o->fleet->wanted);
-	if (fleet_scale(o->fleet, wanted) != 0)
-		end(o, &o->reload, CHANGE_FAILED, now_us,
-			"cannot listen for all workers, so their number stays; see the log");
+	buffer_printf(&o->told, "; workers: %u, were %u", o->fleet->wanted, were);
 }
 
 static void fail(struct operations *o, struct change *c, struct buffer *text, uint64_t now_us)
@@ -223,17 +233,24 @@ void operations_reload(struct operations *o, uint64_t now_us)
 		fail(o, &change, &text, now_us);
 		return;
 	}
-	if (!keep_before(o) || prepare(o, &r.config, &text) != 0) {
-		text.failed |= !o->before;
+	struct buffer why;
+	uint32_t were = o->fleet->wanted;
+
+	buffer_init(&why);
+	if (!keep_before(o) || prepare(o, &r.config, &why) != 0) {
+		why.failed |= !o->before;
 		config_done(&r.config);
-		fail(o, &change, &text, now_us);
+		buffer_done(&text);
+		fail(o, &change, &why, now_us);
 		return;
 	}
+	buffer_done(&why);
 	end(o, &o->reload, CHANGE_SUPERSEDED, now_us, "another one has begun");
 	buffer_done(&o->told);
 	o->told = text;
 	o->reload = change;
-	take(o, &r, now_us);
+	take(o, &r, were, now_us);
+	change_tell(&o->legacy->stats->changes, &o->reload, told(o));
 }
 
 /* The new configuration kills workers at their start: back to the one that worked. */
@@ -247,11 +264,14 @@ static void go_back(struct operations *o, uint32_t failing, uint64_t now_us)
 		failing);
 	if (o->before) {
 		o->renew_admin = true;
+		if (open_log(o->legacy->config, o->before) != 0)
+			log_error(
+				"cannot open log.destination %s again", o->before->log_destination);
 		put_in_force(o, o->before, now_us);
 		free(o->before);
 		o->before = NULL;
 		fleet_roll_back(o->fleet, o->before_generation);
-		if (fleet_scale(o->fleet, (uint32_t)config_worker_count(o->legacy->config)) != 0)
+		if (fleet_scale(o->fleet, o->before_wanted) != 0)
 			log_error("the number of workers stays %u", o->fleet->wanted);
 	}
 	end(o, &o->reload, CHANGE_FAILED, now_us, text);
@@ -269,8 +289,14 @@ static void step_reload(struct operations *o, uint64_t now_us)
 	if (settled == f->slots && ready == f->wanted) {
 		end(o, &o->reload, CHANGE_DONE, now_us, told(o));
 		forget_before(o);
-	} else if (failing != UINT32_MAX) {
+	} else if (failing != UINT32_MAX && o->rolls) {
 		go_back(o, failing, now_us);
+	} else if (failing != UINT32_MAX) {
+		/* It is not what was changed that keeps the slot from coming up. */
+		buffer_printf(
+			&o->told, "; no worker of slot %u becomes ready, see the log", failing);
+		end(o, &o->reload, CHANGE_DONE, now_us, told(o));
+		forget_before(o);
 	}
 }
 

@@ -6,20 +6,25 @@
 #include <errno.h>
 #include <string.h>
 
-/* "; NAMES...", if any option of that class differs. How many. */
+/* "; BEFORE NAMES...", if there are any. */
+static void tell_names(struct buffer *text, const char *before, const struct buffer *names)
+{
+	if (names->len > 0) {
+		buffer_printf(text, "%s%s", text->len > 0 ? "; " : "", before);
+		buffer_append(text, names->data, names->len);
+	}
+	text->failed |= names->failed;
+}
+
+/* The options of that class that differ. How many. */
 static unsigned tell(struct buffer *text, const struct config *old, const struct config *new,
-	enum config_takes takes, const char *before, const char *after)
+	enum config_takes takes, const char *before)
 {
 	struct buffer names;
 
 	buffer_init(&names);
 	unsigned n = config_differ(old, new, takes, &names);
-	if (n > 0) {
-		buffer_printf(text, "%s%s", text->len > 0 ? "; " : "", before);
-		buffer_append(text, names.data, names.len);
-		buffer_puts(text, after);
-	}
-	text->failed |= names.failed;
+	tell_names(text, before, &names);
 	buffer_done(&names);
 	return n;
 }
@@ -35,28 +40,16 @@ static void tell_pinned(struct buffer *text, const struct reload_source *from)
 	}
 }
 
-/* Gives the new configuration the old values of what a running master cannot take. */
-static int keep_old(struct config *new, const struct config *old)
-{
-	int error = 0;
-
-	for (int i = 0; i < CONFIG_IDS && !error; i++)
-		if (config_options[i].takes == TAKES_UPGRADE)
-			error = config_copy_option(&config_options[i], new, old);
-	return error;
-}
-
 static void compare(struct reload *r, const struct reload_source *from, const struct config *old,
-	struct buffer *text)
+	const struct buffer *kept, struct buffer *text)
 {
 	const struct config *new = &r->config;
-	unsigned live = tell(text, old, new, TAKES_LIVE, "taken at once: ", "");
-	unsigned roll = tell(text, old, new, TAKES_ROLL, "by new workers: ", "");
-	unsigned balancer = tell(
-		text, old, new, TAKES_BALANCER, "for HAProxy, to be rendered and reloaded: ", "");
+	unsigned live = tell(text, old, new, TAKES_LIVE, "taken at once: ");
+	unsigned roll = tell(text, old, new, TAKES_ROLL, "by new workers: ");
+	unsigned balancer =
+		tell(text, old, new, TAKES_BALANCER, "for HAProxy, to be rendered and reloaded: ");
 
-	(void)tell(
-		text, old, new, TAKES_UPGRADE, "not taken, but by an upgrade or a restart: ", "");
+	tell_names(text, "not taken, but by an upgrade or a restart: ", kept);
 	if (text->len == 0)
 		buffer_puts(text, "nothing has changed");
 	tell_pinned(text, from);
@@ -81,30 +74,38 @@ static void tell_warnings(struct buffer *text, struct buffer *warnings)
 	}
 }
 
-int reload_read(struct reload *ret, const struct reload_source *from, const struct config *old,
-	struct buffer *text)
+static int read_again(struct reload *r, const struct reload_source *from, const struct config *old,
+	struct buffer *kept, struct buffer *warnings, struct buffer *text)
 {
-	struct reload r = {0};
-	struct buffer warnings;
+	int error = config_load_beside(&r->config, old, kept, from->file, from->environment,
+		from->set, from->settings, text, warnings);
 
-	buffer_init(&warnings);
-	int error = config_load(&r.config, from->file, from->environment, from->set, from->settings,
-		text, &warnings);
 	if (error) {
 		/* The last line's end is the reader's to add. */
 		if (text->len > 0 && text->data[text->len - 1] == '\n')
 			text->len--;
-		buffer_done(&warnings);
 		return error;
 	}
-	compare(&r, from, old, text);
-	tell_warnings(text, &warnings);
+	compare(r, from, old, kept, text);
+	tell_warnings(text, warnings);
+	if (!text->failed)
+		return 0;
+	config_done(&r->config);
+	return -ENOMEM;
+}
+
+int reload_read(struct reload *ret, const struct reload_source *from, const struct config *old,
+	struct buffer *text)
+{
+	struct buffer kept, warnings;
+	struct reload r = {0};
+
+	buffer_init(&kept);
+	buffer_init(&warnings);
+	int error = read_again(&r, from, old, &kept, &warnings, text);
+	buffer_done(&kept);
 	buffer_done(&warnings);
-	error = keep_old(&r.config, old);
-	if (error || text->failed) {
-		config_done(&r.config);
-		return -ENOMEM;
-	}
-	*ret = r;
-	return 0;
+	if (error == 0)
+		*ret = r;
+	return error;
 }

@@ -20,10 +20,11 @@ struct reload_source {
 };
 
 struct reload {
-	struct config config; /* the new one; options that cannot be taken have their old values */
-	bool changed;	      /* anything at all that quernd takes */
-	bool rolls;	      /* workers have to be replaced */
-	bool admin_too;	      /* the admin process as well */
+	struct config
+		config; /* the new one; options that cannot be taken have their old values, and it fits together so */
+	bool changed;	/* anything at all that quernd takes */
+	bool rolls;	/* workers have to be replaced */
+	bool admin_too; /* the admin process as well */
 };
 
 /*

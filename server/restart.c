@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define FORK_AGAIN_US 500000u
 #define QUICK_US 1000000u
 #define BACKOFF_MIN_US 50000u
 
@@ -51,6 +52,11 @@ void restart_schedule(struct restart *r, bool quick, uint64_t now_us)
 	if (r->backoff_us > RESTART_PARK_MAX_US)
 		r->backoff_us = RESTART_PARK_MAX_US;
 	r->start_us = now_us + r->backoff_us;
+}
+
+void restart_after_fork(struct restart *r, uint64_t now_us)
+{
+	r->start_us = now_us + FORK_AGAIN_US;
 }
 
 const char *restart_cause(int wait_status, char *text, size_t n)

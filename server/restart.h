@@ -34,6 +34,9 @@ bool restart_was_quick(int wait_status, uint64_t ready_us, uint64_t now_us);
  */
 void restart_schedule(struct restart *r, bool quick, uint64_t now_us);
 
+/* A fork that failed is no death: tried again soon, and the row of quick deaths is left as it is. */
+void restart_after_fork(struct restart *r, uint64_t now_us);
+
 /* "killed by signal 9 (SIGKILL)", "exited with code 1"; returns text. */
 const char *restart_cause(int wait_status, char *text, size_t n);
 

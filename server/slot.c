@@ -73,7 +73,8 @@ static bool spawn(
 		recycle_requests((uint64_t)l->config->workers_max_requests, s->number, s->births);
 	s->restart.spawned_us = now_us;
 	if (child_spawn(c, l) != 0) {
-		restart_schedule(&s->restart, true, now_us);
+		restart_after_fork(&s->restart, now_us);
+		stats_set(&l->stats->slot[s->number].start_us, s->restart.start_us);
 		return false;
 	}
 	if (s->births++ > 0)
@@ -123,15 +124,15 @@ void slot_switch(struct slot *s, struct legacy *l, uint64_t now_us)
 
 /* --- leaving */
 
-void slot_leave(struct slot *s, enum child_leave leave, uint64_t drain_us, uint64_t now_us)
+void slot_leave(struct slot *s, struct legacy *l, enum child_leave leave, uint64_t drain_us,
+	uint64_t now_us)
 {
+	slot_switch(s, l, now_us);
 	/* A successor that is not ready yet has nothing to finish. */
 	if (s->replacing) {
-		struct child *c = slot_other(s);
-
 		s->replacing = false;
-		c->leave = leave;
-		c->deadline_us = now_us;
+		slot_other(s)->leave = leave;
+		child_signal(slot_other(s), SIGKILL);
 	}
 	for (unsigned i = 0; i < STATS_SEATS; i++)
 		child_tell(&s->seat[i], leave, now_us + drain_us);
@@ -163,6 +164,7 @@ static enum slot_state lose_current(struct slot *s, const struct child *c, struc
 
 	if (s->replacing) {
 		make_current(s, l, 1 - s->current);
+		s->recycle = RECYCLE_NO;
 		(void)snprintf(next, n, "; the next one is starting");
 		return SLOT_UNUSED;
 	}
@@ -174,13 +176,14 @@ static enum slot_state lose_current(struct slot *s, const struct child *c, struc
 	return s->restart.parked ? SLOT_PARKED : SLOT_WAITING;
 }
 
-/* The successor has died before it was ready: the worker that it was to replace serves on. */
-static void lose_successor(struct slot *s, uint64_t now_us, char *next, size_t n)
+/* The successor has died: the worker that it was to replace serves on. */
+static void lose_successor(struct slot *s, bool was_ready, uint64_t now_us, char *next, size_t n)
 {
 	s->replacing = false;
-	s->failures++;
-	restart_schedule(&s->restart, true, now_us);
-	(void)snprintf(next, n, " before it was ready; the one that it was to replace serves on");
+	s->failures += was_ready ? 0u : 1u;
+	restart_schedule(&s->restart, !was_ready, now_us);
+	(void)snprintf(next, n, "%s; the one that it was to replace serves on",
+		was_ready ? "" : " before it was ready");
 }
 
 void slot_bury(struct slot *s, struct child *c, struct legacy *l, int wait_status,
@@ -195,7 +198,7 @@ void slot_bury(struct slot *s, struct child *c, struct legacy *l, int wait_statu
 	if (serving && s->wanted && c == slot_current(s))
 		state = lose_current(s, c, l, wait_status, now_us, next, sizeof(next));
 	else if (serving && s->replacing && c == slot_other(s))
-		lose_successor(s, now_us, next, sizeof(next));
+		lose_successor(s, child_is_ready(c, l), now_us, next, sizeof(next));
 	child_bury(c, l, wait_status, usage, state, next);
 }
 

@@ -58,7 +58,8 @@ void slot_replace(struct slot *s, struct legacy *l, uint64_t generation, uint64_
 void slot_switch(struct slot *s, struct legacy *l, uint64_t now_us);
 
 /* Its workers retire (RETIRES) or leave the slot to another master's (HANDS_OVER), until now_us + drain_us. */
-void slot_leave(struct slot *s, enum child_leave leave, uint64_t drain_us, uint64_t now_us);
+void slot_leave(struct slot *s, struct legacy *l, enum child_leave leave, uint64_t drain_us,
+	uint64_t now_us);
 
 /* One of its workers has died; c is slot_find()'s. `serving`: a wanted slot goes on with another one. */
 void slot_bury(struct slot *s, struct child *c, struct legacy *l, int wait_status,

@@ -283,6 +283,15 @@ static void close_one(int fd, int keep)
 		(void)close(fd);
 }
 
+void sockets_close_shared(struct sockets *s)
+{
+	for (size_t i = 0; i < s->slots; i++)
+		if (s->worker[i] == s->shared)
+			s->worker[i] = -1;
+	close_one(s->shared, -1);
+	s->shared = -1;
+}
+
 void sockets_close(struct sockets *s, int keep)
 {
 	for (size_t i = 0; i < s->slots; i++)

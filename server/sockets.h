@@ -48,6 +48,9 @@ int sockets_open_slot(struct sockets *s, const struct config *config, size_t slo
 /* Closes that of a slot, so that connecting to it is refused; nothing happens without HAProxy. */
 void sockets_close_slot(struct sockets *s, size_t slot);
 
+/* Closes the shared one, where there is one. */
+void sockets_close_shared(struct sockets *s);
+
 /* Closes inherited sockets that nothing was found for. */
 void sockets_forget(struct sockets *s);
 

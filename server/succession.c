@@ -6,6 +6,7 @@
 #include "server/restart.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 
 /* How long the old master may take to end its admin process. */
 #define TAKE_OVER_US 10000000u
-#define SCALED " scaled" /* in WORKERS_VARIABLE */
+#define LEAVE_US 1000000u /* what a new master that is given up may take beyond its drain */
+#define SCALED " scaled"  /* in WORKERS_VARIABLE */
 
 static void read_workers(struct succession *s)
 {
@@ -54,14 +56,22 @@ int succession_init(struct succession *s, struct fleet *f, struct legacy *l, cha
 	if (error)
 		log_error(UPGRADE_VARIABLE
 			" in the environment is not what an old master leaves there");
+	l->heir_fd = s->heir.fd;
 	s->predecessor = s->heir.parent;
 	s->guardian = guardian_of_us();
 	return error;
 }
 
-void succession_done(struct succession *s)
+/* We do not take over, or have done so: the old master sees the end of the pair. */
+static void renounce(struct succession *s)
 {
 	heir_done(&s->heir);
+	s->legacy->heir_fd = -1;
+}
+
+void succession_done(struct succession *s)
+{
+	renounce(s);
 	if (s->upgrade.pid > 0)
 		upgrade_end(&s->upgrade, true);
 }
@@ -77,11 +87,37 @@ static void end(struct succession *s, enum change_state state, const char *text,
 		change_state_name(state), s->change.text);
 }
 
+/* Its workers may serve clients already, so it is asked to stop, as anybody would ask it. */
+static void give_up(struct succession *s, uint64_t now_us)
+{
+	pid_t pid = s->upgrade.pid;
+
+	upgrade_refuse(&s->upgrade);
+	upgrade_end(&s->upgrade, false);
+	if (pid == 0)
+		return;
+	if (s->leaving > 0)
+		(void)kill(s->leaving, SIGKILL);
+	s->leaving = pid;
+	s->leaving_until_us =
+		now_us + (uint64_t)s->legacy->config->workers_drain_ms * 1000u + LEAVE_US;
+	if (kill(pid, SIGTERM) != 0)
+		log_error("cannot stop the new quernd (pid %d): %s", (int)pid, strerror(errno));
+}
+
+void succession_enforce(struct succession *s, uint64_t now_us)
+{
+	if (s->leaving == 0 || now_us < s->leaving_until_us)
+		return;
+	(void)kill(s->leaving, SIGKILL);
+	s->leaving_until_us = UINT64_MAX;
+}
+
 static void fail(struct succession *s, const char *why, uint64_t now_us)
 {
 	char text[STATS_CHANGE_BYTES];
 
-	upgrade_end(&s->upgrade, true);
+	give_up(s, now_us);
 	(void)snprintf(text, sizeof(text), "%s; this quernd (pid %d) carries on", why,
 		(int)s->legacy->master);
 	end(s, CHANGE_FAILED, text, now_us);
@@ -131,6 +167,7 @@ void succession_step(struct succession *s, uint64_t now_us)
 	enum upgrade_event event = UPGRADE_PROGRESS;
 	uint32_t done, total;
 
+	succession_enforce(s, now_us);
 	start(s, now_us);
 	while (s->upgrade.pid > 0 && !s->asked && event != UPGRADE_NOTHING) {
 		event = upgrade_read(&s->upgrade, &done, &total, why);
@@ -162,11 +199,20 @@ bool succession_yield(struct succession *s, uint64_t now_us)
 	return true;
 }
 
+void succession_refuse(struct succession *s, const char *why, uint64_t now_us)
+{
+	fail(s, why, now_us);
+}
+
 bool succession_bury(struct succession *s, pid_t pid, int wait_status, uint64_t now_us)
 {
 	char cause[64], why[UPGRADE_TEXT_BYTES], text[2 * UPGRADE_TEXT_BYTES];
 	uint32_t done, total;
 
+	if (pid == s->leaving) {
+		s->leaving = 0;
+		return true;
+	}
 	if (s->upgrade.pid == 0 || pid != s->upgrade.pid)
 		return false;
 	/* Its last words may still be there. */
@@ -174,18 +220,22 @@ bool succession_bury(struct succession *s, pid_t pid, int wait_status, uint64_t 
 	do
 		event = upgrade_read(&s->upgrade, &done, &total, why);
 	while (event == UPGRADE_PROGRESS || event == UPGRADE_READY);
+	upgrade_end(&s->upgrade, false);
 	(void)snprintf(text, sizeof(text), "the new quernd (pid %d) %s%s%s", (int)pid,
 		restart_cause(wait_status, cause, sizeof(cause)),
-		event == UPGRADE_FAILED ? ": " : "", event == UPGRADE_FAILED ? why : "");
-	upgrade_end(&s->upgrade, false);
+		event == UPGRADE_FAILED ? ": " : "; see the log",
+		event == UPGRADE_FAILED ? why : "");
 	fail(s, text, now_us);
 	return true;
 }
 
 void succession_abandon(struct succession *s, const char *why, uint64_t now_us)
 {
-	if (succession_runs(s))
-		fail(s, why, now_us);
+	renounce(s);
+	if (!succession_runs(s))
+		return;
+	give_up(s, now_us);
+	end(s, CHANGE_FAILED, why, now_us);
 }
 
 /* --- the new master's end */
@@ -241,6 +291,7 @@ bool succession_try(struct succession *s, bool *ret_failed, uint64_t now_us)
 		(void)snprintf(text, sizeof(text),
 			"its worker of slot %u does not become ready; see the log", i);
 		heir_failed(&s->heir, text);
+		renounce(s);
 		*ret_failed = true;
 		return false;
 	}
@@ -258,6 +309,6 @@ bool succession_try(struct succession *s, bool *ret_failed, uint64_t now_us)
 		log_warn("the old master (pid %d) is gone: taking over all the same",
 			(int)s->heir.parent);
 	record(s, now_us);
-	heir_done(&s->heir);
+	renounce(s);
 	return true;
 }

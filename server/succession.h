@@ -28,6 +28,8 @@ struct succession {
 	/* Ours is the old end. */
 	struct change change;
 	struct upgrade upgrade;
+	pid_t leaving; /* a new master that was given up, while it finishes what its workers have; 0: none */
+	uint64_t leaving_until_us;
 	bool pending;	  /* it begins when no slot is being left any more */
 	bool asked;	  /* the new master is ready and waits for us */
 	uint32_t workers; /* that it has */
@@ -57,11 +59,17 @@ void succession_step(struct succession *s, uint64_t now_us);
 /* Our admin process has gone: lets the new master take over. False: it has died meanwhile, and we carry on. */
 bool succession_yield(struct succession *s, uint64_t now_us);
 
+/* It must not take over, whatever it says: the upgrade has failed, and we carry on. */
+void succession_refuse(struct succession *s, const char *why, uint64_t now_us);
+
 /* Some child has died; true: it was the new master. */
 bool succession_bury(struct succession *s, pid_t pid, int wait_status, uint64_t now_us);
 
-/* The fleet is being stopped. */
+/* The fleet is being stopped: whichever end is ours, the upgrade is off. */
 void succession_abandon(struct succession *s, const char *why, uint64_t now_us);
+
+/* SIGKILL to a new master that was given up and takes too long to leave. */
+void succession_enforce(struct succession *s, uint64_t now_us);
 
 /* --- the new master's end */
 

@@ -28,6 +28,7 @@
 #define FAILED "failed "
 #define READY "ready"
 #define YOURS "yours"
+#define NO "no"
 
 /* --- which program */
 
@@ -117,7 +118,9 @@ static int send_message(int fd, const char *text, size_t len)
 {
 	ssize_t n = send(fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	return n < 0 ? -errno : 0;
+	if (n >= 0)
+		return 0;
+	return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
 /* One message, and a NUL behind it. Its length; -EMSGSIZE: it is too long; -EPIPE: the other end is closed. */
@@ -125,8 +128,11 @@ static ssize_t receive_message(int fd, char text[MESSAGE_BYTES])
 {
 	ssize_t n = recv(fd, text, MESSAGE_BYTES - 1, MSG_DONTWAIT | MSG_TRUNC);
 
+	/* Comes once, before what the other end had sent, where that closed without having read all of ours. */
+	if (n < 0 && errno == ECONNRESET)
+		n = recv(fd, text, MESSAGE_BYTES - 1, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0)
-		return errno == ECONNRESET ? -EPIPE : -errno;
+		return -errno;
 	if (n == 0)
 		return -EPIPE;
 	if (n > MESSAGE_BYTES - 1)
@@ -245,6 +251,13 @@ int upgrade_yield(struct upgrade *u)
 	return u->fd < 0 ? -ENOTCONN : send_message(u->fd, YOURS, sizeof(YOURS) - 1);
 }
 
+void upgrade_refuse(struct upgrade *u)
+{
+	/* To one that has ended there is nothing to say. */
+	if (u->fd >= 0)
+		(void)send_message(u->fd, NO, sizeof(NO) - 1);
+}
+
 void upgrade_end(struct upgrade *u, bool kill_it)
 {
 	if (kill_it && u->pid > 0)
@@ -331,7 +344,9 @@ static int await_answer(int fd, uint64_t until_us)
 		ssize_t n = receive_message(fd, text);
 
 		if (n > 0)
-			return is_word(text, (size_t)n, YOURS) ? 0 : -EPROTO;
+			return is_word(text, (size_t)n, YOURS) ? 0
+			       : is_word(text, (size_t)n, NO)  ? -ECANCELED
+							       : -EPROTO;
 		if (n != -EAGAIN && n != -EINTR)
 			return (int)n;
 		uint64_t now_us = clock_us();
@@ -348,7 +363,8 @@ int heir_take_over(struct heir *h, uint64_t timeout_us)
 		return 0;
 	uint64_t until_us = clock_us() + timeout_us;
 	int error = send_message(h->fd, READY, sizeof(READY) - 1);
-	return error ? error : await_answer(h->fd, until_us);
+	/* Its last word may be there. */
+	return error && error != -EPIPE ? error : await_answer(h->fd, until_us);
 }
 
 void heir_done(struct heir *h)

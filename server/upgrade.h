@@ -12,6 +12,7 @@
  *   new -> old   "failed TEXT"           and it exits
  *   new -> old   "ready"                 all are; it waits for the answer
  *   old -> new   "yours"                 the old admin process has gone: take over
+ *   old -> new   "no"                    the old one carries on: end
  */
 #ifndef QUERN_SERVER_UPGRADE_H
 #define QUERN_SERVER_UPGRADE_H
@@ -41,7 +42,8 @@ struct upgrade {
 int upgrade_program(char *path, size_t n) __attribute__((warn_unused_result));
 
 /*
- * Starts `program` with our argv and environment, the two variables set. 0, or -errno with ret_why filled: nothing was
+ * Starts `program` with our argv and environment, SOCKETS_VARIABLE and UPGRADE_VARIABLE set, and where we are the guardian
+ * from then on, GUARDIAN_VARIABLE. 0, or -errno with ret_why filled: nothing was
  * started. That exec() itself fails shows at once, too.
  */
 int upgrade_start(struct upgrade *u, const char *program, char *const *argv,
@@ -56,6 +58,9 @@ enum upgrade_event upgrade_read(struct upgrade *u, uint32_t *ret_done, uint32_t 
 
 /* Answers "yours". 0 or -errno. */
 int upgrade_yield(struct upgrade *u) __attribute__((warn_unused_result));
+
+/* Answers "no", where it can; that the pair closes alone would mean that we are gone. */
+void upgrade_refuse(struct upgrade *u);
 
 /*
  * Forgets it; kill_it: ends a new master that did not come up, with its children, by SIGKILL. It has to be reaped all the
@@ -83,7 +88,10 @@ int heir_init(struct heir *h) __attribute__((warn_unused_result));
 void heir_progress(struct heir *h, uint32_t done, uint32_t total);
 void heir_failed(struct heir *h, const char *text);
 
-/* Says "ready" and waits, at most timeout_us, for "yours". 0, or -errno: the old one is gone or says nothing. */
+/*
+ * Says "ready" and waits, at most timeout_us, for "yours". 0; -ECANCELED: the old one carries on; or -errno: it is gone
+ * (-EPIPE) or says nothing.
+ */
 int heir_take_over(struct heir *h, uint64_t timeout_us) __attribute__((warn_unused_result));
 
 void heir_done(struct heir *h);

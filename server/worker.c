@@ -136,8 +136,10 @@ static void serve(struct worker *w)
 	while (!leave_is_over(&w->leave)) {
 		bool idle = w->queue.len == 0;
 
-		/* Others accept on it, or have given its slot up since: it must not stay open because of us. */
-		if (w->server.closed && w->leave.drain.kind == DRAIN_HAND_OVER)
+		/* Others accept on it, or nobody will: whoever connects must be refused, and not wait for us in vain.
+		 * HAProxy may have sent somebody just before it heard. */
+		if (w->server.closed &&
+			(w->leave.drain.kind == DRAIN_HAND_OVER || !w->leave.drain.balanced))
 			close_listener(w);
 
 		/* Each turn ends with a look at the clock. */

@@ -68,6 +68,15 @@ static bool is_check(const struct http_conn *c, const struct route *route)
 	return route->id == ROUTE_HEALTHZ && c->request.request_start.len == 0;
 }
 
+/* Without HAProxy, whoever asks means the whole service, and others may go on serving it on the same address. */
+static bool tells_leaving(const struct worker *w)
+{
+	bool alone = w->config->balancer_kind == BALANCER_HAPROXY ||
+		     atomic_load_explicit(&w->region->stopping, memory_order_relaxed);
+
+	return alone && drain_refuses_checks(&w->leave.drain);
+}
+
 static void fill_reply(struct worker *w, struct http_conn *c, const struct route *route)
 {
 	struct exchange x = {
@@ -75,7 +84,7 @@ static void fill_reply(struct worker *w, struct http_conn *c, const struct route
 		.data = http_conn_data(c),
 		.reply = &w->server.reply,
 		.config = w->config,
-		.draining = is_check(c, route) && drain_refuses_checks(&w->leave.drain),
+		.draining = is_check(c, route) && tells_leaving(w),
 		.params = &w->params,
 		.scratch = &w->scratch,
 	};

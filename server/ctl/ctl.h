@@ -32,15 +32,22 @@ int ctl_status(const char *address, bool json);
 /* The table, every second anew, until q, Ctrl-C or a signal. */
 int ctl_top(const char *address);
 
+/* Where a quernd is that shall change. */
+struct ctl_place {
+	const char *address; /* to ask */
+	const char *then;    /* asked when nobody answers there any more; NULL: nothing is */
+	const char *file;    /* the configuration that told the address; NULL: none did */
+};
+
 /*
  * Each asks the master by a signal for a change and waits for what comes of it: to read its
  * configuration again, to run that many workers, to start the program's new binary in its place.
  */
-int ctl_reload(const char *address);
-int ctl_scale(const char *address, uint32_t workers);
-int ctl_upgrade(const char *address);
+int ctl_reload(const struct ctl_place *place);
+int ctl_scale(const struct ctl_place *place, uint32_t workers);
+int ctl_upgrade(const struct ctl_place *place);
 
-/* Ends that quernd by SIGTERM and waits until it is gone. */
+/* Ends that quernd by SIGTERM and waits until it is gone, with all that older masters have left. */
 int ctl_stop(const char *address);
 
 #endif

@@ -3,6 +3,8 @@
 #include "server/stats/process.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -21,4 +23,20 @@ int handle_open(pid_t pid, uint64_t start_ticks)
 		return fd;
 	(void)close(fd);
 	return -ESTALE;
+}
+
+bool handle_ignores(pid_t pid, int number)
+{
+	char path[32], line[256];
+	uint64_t ignored = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "SigIgn: %" SCNx64, &ignored) == 1)
+			break;
+	(void)fclose(f);
+	return (ignored >> (number - 1) & 1) != 0;
 }

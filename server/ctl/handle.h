@@ -2,6 +2,7 @@
 #ifndef QUERN_SERVER_CTL_HANDLE_H
 #define QUERN_SERVER_CTL_HANDLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,5 +12,8 @@
  * and the like.
  */
 int handle_open(pid_t pid, uint64_t start_ticks) __attribute__((warn_unused_result));
+
+/* Whether the process ignores that signal (SigIgn in /proc/PID/status); false, too, where that cannot be told. */
+bool handle_ignores(pid_t pid, int number);
 
 #endif

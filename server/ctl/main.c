@@ -5,6 +5,7 @@
 #include "lib/number.h"
 #include "server/ctl/ctl.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 static const char usage[] =
 	"usage: quernctl [-c FILE] [--set SECTION.KEY=VALUE]... COMMAND\n"
 	"       quernctl --admin ADDRESS COMMAND\n"
+	"       quernctl -c FILE --admin OLD-ADDRESS upgrade\n"
 	"\n"
 	"Commands:\n"
 	"  status                a table of the fleet and its workers\n"
@@ -27,7 +29,8 @@ static const char usage[] =
 	"\n"
 	"The configuration tells the admin address (admin.address). Options:\n"
 	"\n" COMMAND_HELP_FIRST
-	"      --admin ADDRESS   HOST:PORT of the admin process; no configuration is read\n"
+	"      --admin ADDRESS   HOST:PORT of the admin process; no configuration is read,\n"
+	"                        unless an upgrade is given one: it tells the address then\n"
 	"      --json            with status: JSON instead of the table\n" COMMAND_HELP_LAST "\n"
 	"QUERN_ADMIN_ADDRESS overrides the file's address. Colours are for terminals, and not "
 	"when\n"
@@ -42,6 +45,7 @@ static const struct option options[] = {
 
 struct wish {
 	const char *admin; /* NULL: as configured */
+	struct ctl_place place;
 	bool json;
 	uint32_t workers; /* of scale */
 };
@@ -61,43 +65,39 @@ static int take_wish(struct command *c, int option, const char *value)
 	return COMMAND_GO_ON;
 }
 
-static int run_status(const char *address, const struct wish *wish)
+static int run_status(const struct wish *wish)
 {
-	return ctl_status(address, wish->json);
+	return ctl_status(wish->place.address, wish->json);
 }
 
-static int run_top(const char *address, const struct wish *wish)
+static int run_top(const struct wish *wish)
 {
-	(void)wish;
-	return ctl_top(address);
+	return ctl_top(wish->place.address);
 }
 
-static int run_reload(const char *address, const struct wish *wish)
+static int run_reload(const struct wish *wish)
 {
-	(void)wish;
-	return ctl_reload(address);
+	return ctl_reload(&wish->place);
 }
 
-static int run_scale(const char *address, const struct wish *wish)
+static int run_scale(const struct wish *wish)
 {
-	return ctl_scale(address, wish->workers);
+	return ctl_scale(&wish->place, wish->workers);
 }
 
-static int run_upgrade(const char *address, const struct wish *wish)
+static int run_upgrade(const struct wish *wish)
 {
-	(void)wish;
-	return ctl_upgrade(address);
+	return ctl_upgrade(&wish->place);
 }
 
-static int run_stop(const char *address, const struct wish *wish)
+static int run_stop(const struct wish *wish)
 {
-	(void)wish;
-	return ctl_stop(address);
+	return ctl_stop(wish->place.address);
 }
 
 static const struct verb {
 	const char *name;
-	int (*run)(const char *address, const struct wish *wish);
+	int (*run)(const struct wish *wish);
 } verbs[] = {
 	{"status", run_status},
 	{"top", run_top},
@@ -115,6 +115,13 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+static int wrong_number(const struct command *c, const char *word)
+{
+	return command_wrong(c,
+		"scale: \"%s\" is not allowed; allowed: a number of workers, 1 to workers.max",
+		word);
+}
+
 /* The operands of a command: only scale has one. COMMAND_GO_ON, or the exit code. */
 static int take_operands(const struct command *c, struct wish *wish)
 {
@@ -127,11 +134,16 @@ static int take_operands(const struct command *c, struct wish *wish)
 		return COMMAND_GO_ON;
 	if (c->operand_count < 2)
 		return command_wrong(c, "scale needs a number of workers");
-	/* What is allowed beside that, quernd tells. */
+	/* What workers.max is, quernd tells. */
 	if (number_parse_int(&workers, c->operands[1], strlen(c->operands[1]), 0, INT32_MAX) < 0)
-		return command_wrong(c, "scale: \"%s\" is not a number of workers", c->operands[1]);
+		return wrong_number(c, c->operands[1]);
 	wish->workers = (uint32_t)workers;
 	return COMMAND_GO_ON;
+}
+
+static bool is_configured(const struct command *c)
+{
+	return c->file || c->settings > 0;
 }
 
 /* COMMAND_GO_ON, or the exit code. */
@@ -151,8 +163,9 @@ static int check_usage(const struct command *c, struct wish *wish)
 		return command_wrong(c, "--json belongs to status");
 	if (!wish->admin)
 		return COMMAND_GO_ON;
-	if (c->file || c->settings > 0)
-		return command_wrong(c, "--admin excludes -c and --set: no configuration is read");
+	if (is_configured(c) && strcmp(c->operands[0], "upgrade") != 0)
+		return command_wrong(c,
+			"--admin excludes -c and --set, but for upgrade: no configuration is read");
 	if (address_parse(&address, wish->admin, false) < 0)
 		return command_wrong(c,
 			"--admin: \"%s\" is not allowed; allowed: HOST:PORT or [IPv6]:PORT, "
@@ -161,16 +174,42 @@ static int check_usage(const struct command *c, struct wish *wish)
 	return COMMAND_GO_ON;
 }
 
-static int load_and_run(struct command *c, const struct wish *wish)
+/* With --admin beside it, the configuration tells where quernd is once the upgrade is done. */
+static int load_and_run(struct command *c, struct wish *wish)
 {
 	struct config config;
 
 	int code = command_load(c, &config);
 	if (code != EXIT_DONE)
 		return code;
-	code = find_verb(c->operands[0])->run(config.admin_address, wish);
+	wish->place.address = config.admin_address;
+	wish->place.file = c->file;
+	if (wish->admin) {
+		wish->place.address = wish->admin;
+		if (strcmp(wish->admin, config.admin_address) != 0)
+			wish->place.then = config.admin_address;
+	}
+	code = find_verb(c->operands[0])->run(wish);
 	config_done(&config);
 	return code;
+}
+
+static int run(struct command *c, struct wish *wish)
+{
+	if (!wish->admin || is_configured(c))
+		return load_and_run(c, wish);
+	wish->place.address = wish->admin;
+	return find_verb(c->operands[0])->run(wish);
+}
+
+/* "-1" after "scale" is a number, which getopt would take for options. COMMAND_GO_ON, or the exit code. */
+static int check_numbers(const struct command *c, int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "scale") == 0 && argv[i + 1][0] == '-' &&
+			isdigit((unsigned char)argv[i + 1][1]))
+			return wrong_number(c, argv[i + 1]);
+	return COMMAND_GO_ON;
 }
 
 int main(int argc, char **argv)
@@ -184,13 +223,14 @@ int main(int argc, char **argv)
 		.take = take_wish,
 		.own = &wish};
 
-	int code = command_read(&command, argc, argv);
+	int code = check_numbers(&command, argc, argv);
+	if (code == COMMAND_GO_ON)
+		code = command_read(&command, argc, argv);
 	if (code == COMMAND_GO_ON)
 		code = check_usage(&command, &wish);
 	if (code == COMMAND_GO_ON) {
 		(void)setlocale(LC_CTYPE, "");
-		code = wish.admin ? find_verb(command.operands[0])->run(wish.admin, &wish)
-				  : load_and_run(&command, &wish);
+		code = run(&command, &wish);
 	}
 	command_done(&command);
 	return code;

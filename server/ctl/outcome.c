@@ -18,6 +18,19 @@ const struct report_change *outcome_find(
 	return NULL;
 }
 
+const struct report_change *outcome_again(const struct report *r, const struct report_change *c)
+{
+	for (size_t i = 0; i < r->changes; i++)
+		if (r->change[i].number == c->number)
+			return &r->change[i];
+	return NULL;
+}
+
+bool outcome_has_fallen_out(const struct report *r, const struct report_change *c)
+{
+	return r->changes > 0 && r->change[0].number > c->number;
+}
+
 bool outcome_is_known(const struct report_change *c)
 {
 	return strcmp(c->state, "running") != 0;

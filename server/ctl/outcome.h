@@ -15,6 +15,12 @@
 const struct report_change *outcome_find(
 	const struct report *r, const char *kind, uint64_t since_us, uint32_t target);
 
+/* The same change again, in a later report of the same master. NULL: it is not in it. The record is r's. */
+const struct report_change *outcome_again(const struct report *r, const struct report_change *c);
+
+/* Whether r is too late to tell: others have begun since, so many that c is not among the last ones any more. */
+bool outcome_has_fallen_out(const struct report *r, const struct report_change *c);
+
 /* Whether it has ended; and whether it is in force. */
 bool outcome_is_known(const struct report_change *c);
 bool outcome_is_good(const struct report_change *c);

@@ -144,6 +144,7 @@ static int read_report(struct report *r, const json_t *o)
 {
 	const json_t *fleet = json_object_get(o, "fleet"), *workers = json_object_get(o, "workers");
 	const json_t *settings = json_object_get(o, "settings");
+	const json_t *guardian = json_object_get(o, "guardian");
 	const char *config = json_string_value(json_object_get(o, "config"));
 
 	if (!json_is_object(fleet) || !json_is_array(workers) || pid_of(o, "pid") == 0 ||
@@ -152,6 +153,8 @@ static int read_report(struct report *r, const json_t *o)
 	text_of(r->version, sizeof(r->version), o, "version");
 	r->pid = pid_of(o, "pid");
 	r->start_ticks = u64_of(o, "start_ticks");
+	r->guardian_pid = pid_of(guardian, "pid");
+	r->guardian_ticks = u64_of(guardian, "start_ticks");
 	r->uptime_s = real_or_0(o, "uptime_s");
 	text_of(r->listen, sizeof(r->listen), settings, "listen");
 	text_of(r->balancer, sizeof(r->balancer), settings, "balancer");

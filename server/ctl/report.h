@@ -27,7 +27,7 @@ struct report_row {
 };
 
 #define REPORT_TEXT_BYTES 1024
-#define REPORT_CHANGES 16
+#define REPORT_CHANGES 32 /* as many as a quernd keeps */
 
 /* server/stats/change.h */
 struct report_change {
@@ -42,6 +42,8 @@ struct report {
 	char version[32];
 	pid_t pid; /* of the master */
 	uint64_t start_ticks;
+	pid_t guardian_pid; /* the process that ends last; 0: the master */
+	uint64_t guardian_ticks;
 	double uptime_s;
 	char *config; /* NULL: none; owned by the report */
 	char listen[64], balancer[16], policy[16];

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -166,12 +167,33 @@ static ssize_t send_pieces(struct http_conn *c, struct iovec *piece, int pieces)
 	return n;
 }
 
+/* Whether a further request has come, if only a part of it. Line ends between requests are none. */
+static bool has_next(const struct http_conn *c)
+{
+	const char *at = http_conn_data(c);
+
+	for (size_t i = c->request.consumed; i < http_conn_pending(c); i++)
+		if (at[i] != '\r' && at[i] != '\n')
+			return true;
+	return http_conn_has_input(c);
+}
+
+/* Who was not told that an answer is the last may have sent more before it learns of that; but not for ever. */
+static bool goes_on(const struct http_conn *c)
+{
+	const struct http_server *s = c->server;
+
+	if (!c->request.keep_alive || c->request.refusal.status != 0)
+		return false;
+	return !s->draining || (s->now_us < s->last_us && has_next(c));
+}
+
 void http_conn_answer(struct http_conn *c, const struct http_reply_timing *timing)
 {
 	struct http_server *s = c->server;
 	struct http_reply *r = &s->reply;
 
-	c->keep_alive = c->request.keep_alive && c->request.refusal.status == 0 && !s->draining;
+	c->keep_alive = goes_on(c);
 	struct http_reply_wire wire = {
 		.head_only = c->request.method == HTTP_HEAD && c->request.head_done,
 		.keep_alive = c->keep_alive,
@@ -254,6 +276,7 @@ static void hand_over(struct http_conn *c)
 static void wait_for_rest(struct http_conn *c)
 {
 	if (c->state == CONN_IDLE) {
+		c->begun_us = c->server->now_us;
 		set_state(c, CONN_READING);
 		http_wait_for(c->server, c, HTTP_WAIT_REQUEST);
 	}
@@ -392,6 +415,8 @@ struct http_conn *http_conn_new(struct http_server *s, int fd)
 	(void)event_assign(&c->write_event, s->base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	http_wait_join(s, c);
 	s->open++;
+	if (s->peak < s->open)
+		s->peak = s->open;
 	stats_set(&s->stats->connections, s->open);
 	http_wait_for(s, c, HTTP_WAIT_IDLE);
 	start_reading(c);
@@ -418,6 +443,36 @@ bool http_conn_has_input(const struct http_conn *c)
 	return peek(c) > 0;
 }
 
+/* The time of the request that it waits for is over. The next one on the connection would have a time of its own. */
+static bool is_late(const struct http_conn *c)
+{
+	return c->state == CONN_READING && c->wait == HTTP_WAIT_REQUEST &&
+	       c->deadline_us <= c->server->now_us;
+}
+
+/*
+ * What has come while the loop was at other work is no fault of the client's, and is read before the request is given
+ * up. But only once, and as much as there is now: who sends on and on is not waited for.
+ */
+static void expire_request(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+	int unread = 0;
+
+	/* Without an answer it is taken for none. */
+	(void)ioctl(c->fd, FIONREAD, &unread);
+	for (; unread > 0 && is_late(c); unread -= (int)HTTP_READ_BYTES)
+		http_conn_read(c);
+	if (!is_late(c))
+		return;
+	stats_add(&s->stats->timeouts_client, 1);
+	/* A drain may have cut the time. */
+	(void)http_refuse(&c->request.refusal, 408, "timeout", NULL,
+		"the request was not complete %llu ms after its first byte",
+		(unsigned long long)((c->deadline_us - c->begun_us) / 1000u));
+	hand_over(c);
+}
+
 void http_conn_expire(struct http_conn *c)
 {
 	struct http_server *s = c->server;
@@ -431,11 +486,7 @@ void http_conn_expire(struct http_conn *c)
 			http_conn_close(c);
 		break;
 	case HTTP_WAIT_REQUEST:
-		stats_add(&s->stats->timeouts_client, 1);
-		(void)http_refuse(&c->request.refusal, 408, "timeout", NULL,
-			"the request was not complete %llu ms after its first byte",
-			(unsigned long long)(s->options.client_us / 1000u));
-		hand_over(c);
+		expire_request(c);
 		break;
 	case HTTP_WAIT_WRITE:
 		stats_add(&s->stats->timeouts_client, 1);

@@ -46,6 +46,7 @@ struct http_conn {
 	uint64_t turn;	      /* of the server's turns, the one in which bytes came last */
 	uint64_t first_turn;  /* the one in which it was accepted */
 	size_t lingered;      /* bytes thrown away in CONN_LINGER */
+	uint64_t begun_us;    /* when the first bytes came of a request that did not come whole */
 	uint64_t complete_us; /* when the request at hand was whole */
 	struct buffer in;     /* what has come and was not answered yet, from in_at on */
 	size_t in_at;	      /* where the request at hand begins */

@@ -178,6 +178,7 @@ void http_server_change(struct http_server *s, const struct http_server_options 
 void http_server_drain(struct http_server *s, uint64_t client_us, uint64_t idle_us)
 {
 	s->draining = true;
+	s->last_us = s->now_us + client_us;
 	http_wait_hurry(s, HTTP_WAIT_REQUEST, client_us);
 	http_wait_hurry(s, HTTP_WAIT_WRITE, client_us);
 	http_wait_hurry(s, HTTP_WAIT_IDLE, idle_us);

@@ -49,6 +49,8 @@ struct http_server {
 	unsigned heard;	 /* times that the loop told of a connection in this turn */
 	uint64_t busy;	 /* connections with a request begun and not wholly answered */
 	uint64_t open;	 /* connections that are not closed */
+	uint64_t peak; /* the most of them since it was last set to `open`, which anybody may do */
+	uint64_t last_us; /* while draining: from then on each answer is its connection's last */
 	struct http_waiting waiting;
 	struct http_conn_list dead; /* closed, freed at the end of the callback */
 	struct http_reply reply;    /* the answer under construction; one at a time */
@@ -76,8 +78,9 @@ void http_server_done(struct http_server *s);
 void http_server_change(struct http_server *s, const struct http_server_options *options);
 
 /*
- * Every connection is closed after its next answer, which says so, or when it has been idle for idle_us. New ones are
- * still accepted, until http_server_close(); but for requests and answers under way nobody has longer than client_us.
+ * Every connection is closed after its next answer, which says so, or when it has been idle for idle_us. Where a further
+ * request has come already, the answer to that one is the last, within client_us. New connections are still accepted,
+ * until http_server_close(); but for requests and answers under way nobody has longer than client_us.
  */
 void http_server_drain(struct http_server *s, uint64_t client_us, uint64_t idle_us);
 

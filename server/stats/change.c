@@ -29,6 +29,9 @@ static void publish(struct stats_changes *all, const struct change *c)
 	struct stats_change *at = &all->ring[c->number % STATS_CHANGES];
 	uint32_t sequence = atomic_load_explicit(&at->sequence, memory_order_relaxed);
 
+	/* The place is a newer one's by now. */
+	if (at->change.number > c->number)
+		return;
 	atomic_store_explicit(&at->sequence, sequence + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
 	at->change = *c;
@@ -55,6 +58,12 @@ void change_progress(struct stats_changes *all, struct change *c, uint32_t done,
 		return;
 	c->done = done;
 	c->total = total;
+	publish(all, c);
+}
+
+void change_tell(struct stats_changes *all, struct change *c, const char *text)
+{
+	(void)snprintf(c->text, sizeof(c->text), "%s", text);
 	publish(all, c);
 }
 

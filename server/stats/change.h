@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STATS_CHANGES 8	       /* the last ones are kept */
+#define STATS_CHANGES 32       /* the last ones are kept */
 #define STATS_CHANGE_BYTES 512 /* of text, NUL included; longer ones are cut */
 
 enum change_kind { CHANGE_RELOAD, CHANGE_SCALE, CHANGE_UPGRADE, CHANGE_KINDS };
@@ -21,7 +21,7 @@ const char *change_kind_name(enum change_kind kind); /* "reload" */
 enum change_state {
 	CHANGE_RUNNING,
 	CHANGE_DONE,	   /* and in force */
-	CHANGE_FAILED,	   /* what was before is in force; text says why */
+	CHANGE_FAILED,	   /* it is not as it was asked for; text says why */
 	CHANGE_SUPERSEDED, /* another change took its place before it was through */
 	CHANGE_STATES
 };
@@ -49,11 +49,17 @@ struct stats_changes {
 	} ring[STATS_CHANGES];
 };
 
-/* --- for the master: all of them write at once, and the caller's struct is the truth */
+/*
+ * --- for the master: all of them write at once, and the caller's struct is the truth. What has fallen out of the ring
+ * meanwhile, since STATS_CHANGES others have begun, stays out.
+ */
 
 /* Fills c, with the next number, and publishes it. */
 void change_begin(struct stats_changes *all, struct change *c, enum change_kind kind,
 	uint64_t now_us, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Replaces its text. */
+void change_tell(struct stats_changes *all, struct change *c, const char *text);
 
 /* Publishes new progress, if it is new. */
 void change_progress(struct stats_changes *all, struct change *c, uint32_t done, uint32_t total);

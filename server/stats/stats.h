@@ -122,13 +122,15 @@ struct stats_region {
 	uint64_t started_us;	  /* clock_us() of the master's start */
 	uint64_t started_wall_us; /* clock_wall_us() of the same moment */
 	uint64_t start_ticks;	  /* start time of the master as in /proc/PID/stat, field 22 */
+	uint64_t guardian_ticks;  /* of the first process, which watches over this master */
 	int32_t master_pid;
+	int32_t guardian_pid;	   /* 0: the master is the first process itself */
 	uint32_t slots;		   /* workers.max */
-	_Atomic uint32_t wanted;   /* workers.count in force; written by the master */
+	_Atomic uint32_t wanted;   /* workers that the fleet shall have; written by the master */
 	_Atomic uint32_t stopping; /* the master is shutting down */
 	stats_counter admin_restarts;
 	stats_counter log_lost;	      /* log lines that the master could not write */
-	struct stats_live live;	      /* options that running processes take: server/live.h */
+	struct stats_live live;	      /* options that running processes take: config/live.h */
 	struct stats_changes changes; /* server/stats/change.h */
 	_Alignas(STATS_LINE) struct stats_slot slot[];
 };

@@ -331,6 +331,19 @@ static json_t *changes(struct writer *w)
 	return list;
 }
 
+static json_t *guardian(struct writer *w)
+{
+	const struct stats_region *r = w->region;
+	json_t *o;
+
+	if (r->guardian_pid == 0)
+		return json_null();
+	o = json_object();
+	put_u64(w, o, "pid", (uint64_t)r->guardian_pid);
+	put_u64(w, o, "start_ticks", r->guardian_ticks);
+	return o;
+}
+
 static json_t *status(struct writer *w, const struct config *c, const char *config_path)
 {
 	const struct stats_region *r = w->region;
@@ -343,6 +356,7 @@ static json_t *status(struct writer *w, const struct config *c, const char *conf
 	put_text(w, o, "version", QUERN_VERSION);
 	put_u64(w, o, "pid", (uint64_t)r->master_pid);
 	put_u64(w, o, "start_ticks", r->start_ticks);
+	put(w, o, "guardian", guardian(w));
 	put_text(w, o, "start_time",
 		clock_format_utc(started, sizeof(started), r->started_wall_us, 3));
 	put_real(w, o, "uptime_s", (double)up_us / 1e6);

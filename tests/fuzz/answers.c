@@ -169,7 +169,8 @@ static bool take_answer(struct dialogue *d, struct answers *a)
 	}
 	REQUIRE(d->sent_len > 0);
 	find_request(d, &h, &r);
-	REQUIRE(h.close || h.status == 100 || d->sent_len > d->closing_len);
+	REQUIRE(h.close || h.status == 100 || d->sent_len > d->closing_len ||
+		d->sent_len > r.consumed);
 	d->got += h.bytes;
 	d->got_len -= h.bytes;
 	if (h.status == 100) {

@@ -18,7 +18,7 @@ struct answers {
 
 /*
  * Aborts where something is wrong. limits are those that the server had, in any order. What was sent from byte `closing` on
- * came when the server was about to end, so that its answers must say so.
+ * came when the server was about to end, so that the last one of its answers must say so.
  */
 struct answers answers_check(const struct buffer *sent, const struct buffer *got, size_t closing,
 	const struct http_limits *limits, unsigned limits_known);

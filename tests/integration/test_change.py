@@ -116,6 +116,27 @@ def test_a_bad_configuration_changes_nothing(fleet, content, told):
     assert fleet.get("/qr?text=a").status == 200
 
 
+def test_the_lab_stays_closed_where_the_fleet_listens_for_everybody(fleet):
+    """Whatever address the file has: it is not taken before an upgrade."""
+    port = fleet.front[1]
+    fleet.stop()
+    with Fleet({"balancer.kind": "none", "balancer.listen": f"0.0.0.0:{port}"}) as fleet:
+        fleet.write_file({"lab.enabled": True, "balancer.listen": f"127.0.0.1:{port}"})
+        change = ask(fleet, signal.SIGHUP)
+        assert change["state"] == "failed"
+        assert f'(balancer.listen: "0.0.0.0:{port}", in force until an upgrade)' in change["text"]
+        assert fleet.get("/lab/sleep?us=1", at=("127.0.0.1", port)).status == 404
+
+
+def test_a_pipe_does_not_hold_up_the_master(fleet):
+    fleet.file.unlink()
+    os.mkfifo(fleet.file)
+    change = ask(fleet, signal.SIGHUP)
+    assert change["state"] == "failed" and "is a pipe that has not been written" in change["text"]
+    killed = fleet.kill(0, signal.SIGKILL)
+    wait_until(lambda: fleet.pid(0) not in (0, killed))
+
+
 def test_scaling(fleet):
     assert scale(fleet, 5)["text"] == "5 workers"
     assert len(pids(fleet)) == 5 and fleet.status()["fleet"]["workers"] == 5
@@ -194,7 +215,8 @@ def test_a_configuration_that_kills_workers_is_taken_back(shim):
     with Fleet(environment=shim) as fleet:
         before = pids(fleet)
         open(shim["NO_LOOPS"], "w").close()
-        fleet.write_file({"http.allow_origin": "https://a.example", "limits.queue": 3})
+        fleet.write_file({"http.allow_origin": "https://a.example", "limits.queue": 3, "log.level": "error",
+                          "log.destination": str(fleet.directory / "other.log")})
         master = fleet.status()["pid"]
         os.kill(master, signal.SIGHUP)
         fleet.wait_log("reload failed: no worker of slot 0 becomes ready with the new configuration")
@@ -206,9 +228,28 @@ def test_a_configuration_that_kills_workers_is_taken_back(shim):
         answer = fleet.get("/qr?text=a")
         assert answer.status == 200 and answer.header("Access-Control-Allow-Origin") == "*"
         # And the fleet is none the worse for it.
-        fleet.write_file({"http.allow_origin": "https://b.example"})
+        fleet.write_file({"http.allow_origin": "https://b.example", "log.level": "info", "log.destination": "stderr"})
         assert ask(fleet, signal.SIGHUP)["state"] == "done"
         assert fleet.get("/qr?text=a").header("Access-Control-Allow-Origin") == "https://b.example"
+
+
+def test_a_parked_slot_keeps_nobody_from_changing_the_rest(shim):
+    with Fleet(environment=shim) as fleet:
+        open(shim["NO_LOOPS"], "w").close()
+        fleet.kill(0)
+        wait_until(lambda: fleet.slot(0)["state"] == "parked")
+        # What needs no new worker is taken.
+        fleet.write_file({"limits.queue": 5})
+        change = ask(fleet, signal.SIGHUP)
+        assert change["state"] == "done" and "taken at once: limits.queue" in change["text"]
+        assert fleet.status()["settings"]["queue"] == 5
+        # Nor does the last worker that serves leave for the sake of one that does not come up.
+        change = scale(fleet, 1)
+        assert change["state"] == "failed" and "slot 0" in change["text"]
+        assert fleet.get("/qr?text=a", at=fleet.worker(1)).status == 200
+        os.unlink(shim["NO_LOOPS"])
+        assert scale(fleet, 1)["state"] == "done"
+        assert [w["slot"] for w in fleet.status()["workers"] if w["pid"]] == [0]
 
 
 def test_a_worker_that_somebody_else_ends_has_a_successor_before_it_leaves(fleet):

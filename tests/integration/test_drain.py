@@ -212,6 +212,94 @@ def test_an_old_connection_gets_a_last_answer(number, status):
         fleet.wait_log("drained: ")
 
 
+class Answers:
+    """One after the other off a connection on which they come in a row, as heads in lower case and bodies."""
+
+    def __init__(self, sock):
+        self.sock, self.data = sock, b""
+
+    def take(self):
+        while b"\r\n\r\n" not in self.data:
+            self.data += receive(self.sock)
+        head, _, self.data = self.data.partition(b"\r\n\r\n")
+        head = head.lower() + b"\r\n"
+        length = int(re.search(rb"\r\ncontent-length: (\d+)\r\n", head)[1])
+        while len(self.data) < length:
+            self.data += receive(self.sock)
+        body, self.data = self.data[:length], self.data[length:]
+        return head, body
+
+    def take_last(self, count):
+        """So many, all 200, the last of which says that it is: returns the bodies."""
+        bodies = []
+        for number in range(count):
+            head, body = self.take()
+            assert head.startswith(b"http/1.1 200 ")
+            assert (b"\r\nconnection: close\r\n" in head) == (number == count - 1)
+            bodies.append(body)
+        assert not self.data and self.sock.recv(1) == b""
+        return bodies
+
+
+SLEEP = b"GET /lab/sleep?us=%d HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize("together", [True, False], ids=["together", "later"])
+def test_pipelined_requests_that_have_come_are_answered(number, together):
+    """Those that were read with the first one, and those that came while that blocked the loop."""
+    first, rest = SLEEP % 500000, SLEEP % 1000 + SLEEP % 1001 + CHECK.replace(b"/healthz", b"/qr?text=A&format=svg")
+    with Fleet({"workers.count": 1, "lab.enabled": True, **LOG}) as fleet, connect(fleet.worker(0)) as sock:
+        sock.sendall(first + rest if together else first)
+        wait_until(lambda: fleet.slot(0)["active"] == 1)
+        fleet.kill(0, number)
+        if not together:
+            sock.sendall(rest)
+        bodies = Answers(sock).take_last(4)
+        assert b"500000" in bodies[0] and b"1000" in bodies[1] and b"1001" in bodies[2] and b"<svg" in bodies[3]
+        fleet.wait_log("drained: ")
+
+
+def test_half_of_a_pipelined_request_may_be_completed():
+    """And line ends behind the last one are no request that is to be waited for."""
+    with Fleet({"workers.count": 1, "lab.enabled": True, **LOG}) as fleet, connect(fleet.worker(0)) as sock:
+        sock.sendall(SLEEP % 500000 + SLEEP % 1000 + GET[:20])
+        wait_until(lambda: fleet.slot(0)["active"] == 1)
+        fleet.kill(0, signal.SIGTERM)
+        fleet.wait_log("draining: ")
+        sock.sendall(GET[20:] + b"\r\n")
+        Answers(sock).take_last(3)
+
+
+def test_who_pipelines_for_ever_gets_a_last_answer():
+    """In half of the drain's time, so that nothing is cut when that is over."""
+    with Fleet({"workers.count": 1, "lab.enabled": True, "workers.drain_ms": 1000, **LOG}) as fleet:
+        with connect(fleet.worker(0)) as sock:
+            # Three seconds of work.
+            sock.sendall(SLEEP % 20000 * 150)
+            answers = Answers(sock)
+            answers.take()
+            begin = time.monotonic()
+            fleet.master.terminate()
+            while b"\r\nconnection: close\r\n" not in answers.take()[0]:
+                assert time.monotonic() - begin < 10
+        assert fleet.master.wait(10) == 0
+        assert "is killed" not in fleet.log()
+
+
+def test_the_time_that_a_drain_has_cut_is_told():
+    with Fleet({"workers.count": 1, "workers.drain_ms": 1000, **LOG}) as fleet, connect(fleet.worker(0)) as sock:
+        begin = time.monotonic()
+        sock.sendall(GET[:-2])
+        wait_until(lambda: fleet.slot(0)["active"] == 1)
+        fleet.kill(0, signal.SIGTERM)
+        head, body = read_answer(sock)
+        took_ms = (time.monotonic() - begin) * 1000
+        assert head.startswith(b"http/1.1 408 ")
+        told_ms = int(re.search(rb"not complete (\d+) ms after its first byte", body)[1])
+        assert 500 <= told_ms <= took_ms
+
+
 def test_a_quiet_connection_is_closed_soon_behind_haproxy():
     with Fleet({"workers.count": 1, **LOG}) as fleet:
         with connect(fleet.worker(0)) as sock:

@@ -239,6 +239,61 @@ def test_trickling_client_has_one_deadline():
         assert fleet.slot(0)["timeouts_client"] == 1
 
 
+POST = b"POST /qr HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+
+
+@pytest.mark.parametrize("clients, body", [(1, 40000), (300, 10)], ids=["much", "many"])
+def test_rest_that_came_while_the_loop_was_blocked_counts(clients, body):
+    """More of one request than is read at a time, and more connections than are read in one turn: their time is over when
+    the loop looks again."""
+    with Fleet({"limits.client_ms": 400, "workers.count": 1, "lab.enabled": True}) as fleet:
+        halves = [connect(fleet.worker(0)) for _ in range(clients)]
+        with connect(fleet.worker(0)) as busy:
+            busy.sendall(GET % b"/healthz")
+            assert receive(busy)[0] == 200
+            for sock in halves:
+                sock.sendall(POST % body)
+            wait_until(lambda: fleet.slot(0)["active"] == clients)
+            busy.sendall(GET % b"/lab/sleep?us=1000000")
+            wait_until(lambda: fleet.slot(0)["active"] == clients + 1)
+            for sock in halves:
+                sock.sendall(b"1" * body)
+            assert receive(busy)[0] == 200
+            # 40,000 digits are too many for a symbol; but all of them were read.
+            assert [receive(sock)[0] for sock in halves] == [200 if body == 10 else 400] * clients
+        assert fleet.slot(0)["timeouts_client"] == 0
+        for sock in halves:
+            sock.close()
+
+
+def test_next_request_has_a_time_of_its_own():
+    """The rest of one came while the loop was blocked, and the beginning of another one with it."""
+    with Fleet({"limits.client_ms": 400, "workers.count": 1, "lab.enabled": True}) as fleet:
+        with connect(fleet.worker(0)) as busy, connect(fleet.worker(0)) as sock:
+            sock.sendall(POST % 40000)
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            busy.sendall(GET % b"/lab/sleep?us=1000000")
+            wait_until(lambda: fleet.slot(0)["active"] == 2)
+            sock.sendall(b"1" * 40000 + (GET % b"/healthz")[:-2])
+            assert receive(sock)[0] == 400
+            sock.sendall(b"\r\n")
+            assert receive(sock)[0] == 200
+
+
+def test_trickling_client_is_not_saved_by_a_blocked_loop():
+    """Whatever it has sent meanwhile: its request is not complete after that."""
+    with Fleet({"limits.client_ms": 400, "workers.count": 1, "lab.enabled": True}) as fleet:
+        with connect(fleet.worker(0)) as busy, connect(fleet.worker(0)) as sock:
+            sock.sendall(POST % 50000)
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            busy.sendall(GET % b"/lab/sleep?us=1000000")
+            wait_until(lambda: fleet.slot(0)["active"] == 2)
+            sock.sendall(b"1" * 40000)
+            status, _, body = receive(sock)
+            assert status == 408 and b" 400 ms after its first byte" in body
+            assert fleet.slot(0)["timeouts_client"] == 1
+
+
 def test_idle_connection_is_closed_in_silence():
     with Fleet({"limits.idle_ms": 200}) as fleet:
         fresh, used = connect(fleet.worker(0)), connect(fleet.worker(0))

@@ -59,8 +59,8 @@ def test_kills_from_outside_do_not_back_off(fleet):
     for _ in range(6):
         wait_until(lambda: fleet.slot(0)["state"] == "ready")
         pid = fleet.kill(0)
-        line = fleet.wait_log(rf"worker 0 \(pid {pid}\) killed by signal 9.*; next one in ([0-9]+) ms")
-        assert int(line[1]) <= 50
+        line = fleet.wait_log(rf"worker 0 \(pid {pid}\) killed by signal 9.*; next one (?:at once|in ([0-9]+) ms)")
+        assert int(line[1] or 0) <= 50  # at once: on a busy machine it had lived for 50 ms already
 
 
 def test_dead_admin_process_is_replaced(fleet):

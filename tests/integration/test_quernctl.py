@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from fleet import BUILD, Fleet, clean_environment, wait_until
+from fleet import BUILD, Fleet, clean_environment, free_ports, session_members, wait_until
 
 QUERNCTL = BUILD / "quernctl"
 ENTER, LEAVE = "\033[?1049h", "\033[?1049l"
@@ -152,6 +152,15 @@ def test_wrong_usage(words):
     assert (done.returncode, done.stdout) == (2, "")
     message, *rest = done.stderr.splitlines()
     assert message.startswith("quernctl: ") and rest == ["Try 'quernctl --help'."]
+
+
+@pytest.mark.parametrize("words", [["scale", "-1"], ["scale", "--", "-1"], ["--admin", "127.0.0.1:1", "scale", "-12"],
+                                   ["scale", "two"]])
+def test_a_number_that_is_none_is_told_what_is_allowed(words):
+    done = quernctl(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (f'quernctl: scale: "{words[-1]}" is not allowed; allowed: a number of workers, '
+                           "1 to workers.max\nTry 'quernctl --help'.\n")
 
 
 def test_wrong_configuration(tmp_path):
@@ -372,6 +381,56 @@ def test_stop_waits_for_the_drain():
         assert fleet.master.wait(10) == 0
 
 
+def test_stop_after_an_upgrade_ends_all_that_is_left():
+    """The first process stays for older workers; all are gone by then, and another quernd can take the addresses."""
+    with Fleet({"workers.count": 1, "lab.enabled": True}) as fleet:
+        assert fleet.status()["guardian"] is None
+        with fleet.connect() as sock:
+            sock.sendall(b"GET /lab/sleep?us=3000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            assert quernctl("-c", fleet.file, "upgrade").returncode == 0
+            status = fleet.status()
+            assert status["guardian"] == {"pid": fleet.master.pid, "start_ticks": ticks_of(fleet.master.pid)}
+            done = quernctl("-c", fleet.file, "stop")
+            assert session_members(fleet.master.pid) == []
+            assert (done.returncode, done.stderr) == (0, "") and f"(pid {status['pid']}) stopped" in done.stdout
+            assert sock.recv(15) == b"HTTP/1.1 200 OK"
+        assert fleet.master.wait(0) == 0
+        fleet.master = subprocess.Popen([BUILD / "quernd", "-c", fleet.file], stderr=subprocess.DEVNULL,
+                                        env=clean_environment(), start_new_session=True)
+        fleet.wait_until_ready()
+
+
+def test_stop_passes_by_a_first_process_that_is_gone(running):
+    with subprocess.Popen(["sleep", "600"]) as victim, subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            status = json.loads(victim_status(running, victim.pid, ticks_of(victim.pid)))
+            status["guardian"] = {"pid": other.pid, "start_ticks": ticks_of(other.pid) - 1}
+            with StandIn(json.dumps(status)) as stand_in:
+                done = quernctl("--admin", text_of(stand_in.address), "stop")
+            assert (done.returncode, done.stderr) == (0, "")
+            assert victim.wait(10) == -signal.SIGTERM and other.poll() is None
+        finally:
+            victim.kill()
+            other.kill()
+
+
+def test_stop_names_the_first_process_when_that_stays(running):
+    with subprocess.Popen(["sleep", "600"]) as victim, Deaf(running, blocked="TERM") as first:
+        try:
+            status = json.loads(victim_status(running, victim.pid, ticks_of(victim.pid)))
+            status["guardian"] = {"pid": first.process.pid, "start_ticks": ticks_of(first.process.pid)}
+            with StandIn(json.dumps(status)) as stand_in:
+                with Terminal(QUERNCTL, "--admin", text_of(stand_in.address), "stop") as terminal:
+                    wait_until(lambda: "finishes its requests" in terminal.read())
+                    assert victim.poll() is None
+                    victim.kill()
+                    assert terminal.wait() == 1
+                    assert re.search(rf"\(pid {first.process.pid}\) still runs after 5\.\d s", terminal.read())
+        finally:
+            victim.kill()
+
+
 def victim_status(running, pid, ticks, drain_ms=100):
     status = running.status()
     status["pid"], status["start_ticks"] = pid, ticks
@@ -429,10 +488,10 @@ def test_it_says_when_it_is_not_permitted(running, command):
 class Deaf:
     """A process that no signal of quernctl ends, and an admin process that speaks of it as a quernd's master."""
 
-    def __init__(self, running, ignored="HUP USR2 RTMIN", **fleet):
-        self.process = subprocess.Popen(["sh", "-c", f"trap '' {ignored}; echo ready; exec sleep 600"],
-                                        stdout=subprocess.PIPE)
-        self.process.stdout.readline()
+    def __init__(self, running, blocked="HUP USR2 RTMIN", **fleet):
+        signals = [getattr(signal, f"SIG{name}") for name in blocked.split()]
+        self.process = subprocess.Popen(["sleep", "600"],
+                                        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signals))
         self.status = json.loads(victim_status(running, self.process.pid, ticks_of(self.process.pid), drain_ms=0))
         self.status["fleet"].update({"workers": 0, **fleet})
         self.status["changes"] = []
@@ -446,7 +505,6 @@ class Deaf:
         self.stand_in.close()
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
 
     @property
     def admin(self):
@@ -499,6 +557,41 @@ def test_progress_is_shown_on_a_terminal(running):
             assert terminal.read().endswith("\r\033[Kreload done: taken\r\n")
 
 
+@pytest.mark.parametrize("command", ["reload", "stop"])
+def test_ctrl_c_ends_the_waiting_only(running, command):
+    with Deaf(running, blocked="HUP TERM") as deaf:
+        with Terminal(QUERNCTL, "--admin", deaf.admin, command) as terminal:
+            wait_until(lambda: f"(pid {deaf.process.pid})" in terminal.read())
+            terminal.press(b"\x03")
+            assert terminal.wait() == -signal.SIGINT
+            assert terminal.read().endswith(f"\r\nquernctl: the {command} goes on: see quernctl status\r\n")
+        assert deaf.process.poll() is None
+
+
+def test_an_interrupt_without_a_terminal_is_one_line(running):
+    with Deaf(running) as deaf:
+        deaf.record("reload", "running", "taking it", done=0, total=30)
+        with subprocess.Popen([QUERNCTL, "--admin", deaf.admin, "reload"], stderr=subprocess.PIPE, text=True,
+                              env=clean_environment()) as waiting:
+            wait_until(lambda: is_pending(deaf.process.pid, signal.SIGHUP) and is_caught(waiting.pid, signal.SIGINT))
+            waiting.send_signal(signal.SIGINT)
+            assert waiting.wait(10) == -signal.SIGINT
+            assert waiting.stderr.read() == "quernctl: the reload goes on: see quernctl status\n"
+
+
+def in_mask(pid, name, number):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return int(re.search(rf"^{name}:\s*(\w+)$", file.read(), re.MULTILINE)[1], 16) >> (number - 1) & 1
+
+
+def is_pending(pid, number):
+    return in_mask(pid, "ShdPnd", number)
+
+
+def is_caught(pid, number):
+    return in_mask(pid, "SigCgt", number)
+
+
 def test_a_change_that_does_not_begin_is_given_up(running):
     with Deaf(running) as deaf:
         done = quernctl("--admin", deaf.admin, "reload")
@@ -516,7 +609,7 @@ def test_a_change_that_does_not_end_is_given_up(running):
 
 
 def test_a_quernd_that_ends_is_told(running):
-    with Deaf(running, ignored="USR2") as deaf:
+    with Deaf(running, blocked="USR2") as deaf:
         begun = time.monotonic()
         done = quernctl("--admin", deaf.admin, "reload")
         assert (done.returncode, done.stdout) == (1, "")
@@ -529,7 +622,7 @@ def test_a_quernd_that_ends_is_told(running):
     (lambda status: status["fleet"].update(state="stopping"), "quernd (pid {pid}) is being stopped"),
 ])
 def test_who_cannot_change_gets_no_signal(running, change, message):
-    with Deaf(running, ignored="INT") as deaf:
+    with Deaf(running, blocked="INT") as deaf:
         change(deaf.status)
         deaf.stand_in.body = json.dumps(deaf.status)
         for command in (["reload"], ["scale", "1"], ["upgrade"]):
@@ -716,3 +809,79 @@ def test_upgrade_to_what_does_not_start_changes_nothing(tmp_path):
         assert re.match(r"quernctl: upgrade failed: .*carries on", done.stderr)
         assert [fleet.status()["pid"], fleet.pid(0), fleet.pid(1)] == pids
         assert fleet.get("/qr?text=A").status == 200
+
+
+# --- which change is waited for ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("others", [9, 40])
+def test_a_reload_is_not_taken_for_another_one(others):
+    """So many begin and fail meanwhile; where its record is gone for them, that is what is said."""
+    with Fleet({"workers.count": 1, "lab.enabled": True, "workers.drain_ms": 60000}) as fleet:
+        with fleet.connect(at=fleet.worker(0)) as busy:
+            # Four seconds of work, which the old worker finishes.
+            for _ in range(4):
+                busy.sendall(b"GET /lab/sleep?us=1000000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(lambda: fleet.slot(0)["active"] >= 1)
+            fleet.write_file({"http.cache_control": "no-store"})
+            content = fleet.file.read_text()
+            waiting = subprocess.Popen([QUERNCTL, "--admin", text_of(fleet.admin), "reload"], text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment())
+            wait_until(lambda: len(fleet.status()["changes"]) == 1)
+            # It has seen its own once its next look is through.
+            seen = time.monotonic() + 0.5
+            wait_until(lambda: time.monotonic() > seen)
+            fleet.file.write_text("{")
+            for number in range(2, others + 2):
+                os.kill(fleet.status()["pid"], signal.SIGHUP)
+                wait_until(lambda number=number: fleet.status()["changes"][-1]["number"] == number)
+            fleet.file.write_text(content)
+            out, err = waiting.communicate(timeout=60)
+        if others < 32:
+            assert (waiting.returncode, out, err) == (0, "reload done: by new workers: http.cache_control\n", "")
+        else:
+            assert (waiting.returncode, out) == (1, "")
+            assert "does not keep what came of this one" in err
+
+
+def test_an_upgrade_to_another_admin_address():
+    with Fleet({"workers.count": 1}) as fleet:
+        first, pid = fleet.admin, fleet.status()["pid"]
+        fleet.write_file({"admin.address": f"127.0.0.1:{free_ports(1)}"})
+        for command, way in (("upgrade", f"quernctl -c {fleet.file} --admin OLD upgrade"),
+                             ("reload", "quernctl --admin OLD reload")):
+            done = quernctl("-c", fleet.file, command)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr == (f"quernctl: cannot connect to {text_of(fleet.admin)}: is quernd running? "
+                                   f"If admin.address was changed in the file: {way}\n")
+        done = quernctl("-c", fleet.file, "--admin", text_of(first), "upgrade")
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("upgrade done: ")
+        assert fleet.status()["pid"] != pid
+        # Who does not say where it will be hears that it is not there any more, and not after a minute.
+        second = fleet.admin
+        fleet.write_file({"admin.address": f"127.0.0.1:{free_ports(1)}"})
+        done = quernctl("--admin", text_of(second), "upgrade", timeout=40)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"quernctl: upgrade: nobody answers at {text_of(second)} any more; "
+                                      "if admin.address was changed, see quernctl -c FILE status")
+        # A failure is told by the one that carries on.
+        pid = fleet.status()["pid"]
+        third = text_of(fleet.admin)
+        with StandIn("") as stand_in:
+            fleet.write_file({"admin.address": text_of(stand_in.address)})
+            done = quernctl("-c", fleet.file, "--admin", third, "upgrade")
+            assert (done.returncode, done.stdout) == (1, "") and "upgrade failed: " in done.stderr
+        fleet.write_file({"admin.address": third})
+        assert fleet.status()["pid"] == pid
+
+
+def test_who_ignores_the_signal_is_told_at_once():
+    with Fleet({"workers.count": 1}, preexec=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as fleet:
+        for changes in (0, 1):
+            pid = fleet.status()["pid"]
+            done = quernctl("-c", fleet.file, "reload")
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith(f"quernctl: reload: quernd (pid {pid}) ignores SIGHUP")
+            assert "nohup" in done.stderr and "quernctl upgrade" in done.stderr
+            assert len(fleet.status()["changes"]) == changes
+            assert quernctl("-c", fleet.file, "upgrade").returncode == 0

@@ -4,7 +4,9 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -281,7 +283,7 @@ def test_a_configuration_that_is_bad():
 
 def test_an_address_that_is_taken():
     with Upgradable() as fleet, socket.socket() as other:
-        other.bind(("127.0.0.1", free_ports(1)))
+        other.bind(("127.0.0.1", 0))
         other.listen(1)
         good = fleet.effective["admin.address"]
         text = json.loads(fleet.file.read_text())
@@ -371,6 +373,132 @@ def test_the_program_is_found_by_its_link():
         os.replace(link, fleet.program)
         assert fleet.upgrade()["state"] == "done"
         assert fleet.status()["version"].encode() == VERSION
+
+
+def test_an_upgrade_does_not_wait_for_the_watchdog():
+    with Upgradable({"workers.watchdog_ms": 0}) as fleet:
+        change = fleet.upgrade()
+        assert change["state"] == "done"
+        # A few milliseconds; but the machine may be busy.
+        assert change["ended_us"] - change["begun_us"] < 5e6
+
+
+def test_workers_of_a_new_master_that_is_given_up_finish_what_they_have():
+    """The old one is told to stop while the new one's workers already serve on the same sockets."""
+    with Upgradable({"lab.enabled": True, "balancer.kind": "none", "workers.count": 1}) as fleet:
+        # It cannot say that it is ready before the old master looks.
+        os.kill(fleet.master.pid, signal.SIGUSR2)
+        new = wait_until(lambda: [p for p in session_members(fleet.master.pid)
+                                  if p not in (fleet.master.pid,) and b"QUERND_UPGRADE" in
+                                  pathlib.Path(f"/proc/{p}/environ").read_bytes()])
+        os.kill(fleet.master.pid, signal.SIGSTOP)
+        wait_until(lambda: fleet.log().count("worker 0: ready") == 2)
+        socks = [fleet.connect() for _ in range(8)]
+        for sock in socks:
+            sock.sendall(b"GET /lab/sleep?us=100000 HTTP/1.1\r\nHost: a\r\n\r\n")
+        os.kill(fleet.master.pid, signal.SIGTERM)
+        os.kill(fleet.master.pid, signal.SIGCONT)
+        for sock in socks:
+            assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
+            sock.close()
+        assert new and fleet.master.wait(20) == 0
+
+
+# --- while an old master still drains ------------------------------------------------------------------------------
+
+SLOW = {"lab.enabled": True, "workers.count": 1, "workers.drain_ms": 20000}
+IN_TIME_S = 5.0  # less than what the old worker has to do, on a machine that has other work
+
+
+@contextlib.contextmanager
+def draining(earlier, us=9000000, options=None):
+    """A fleet just upgraded, whose old worker is busy, and the pid of the old master: the first one, or a later one."""
+    with Upgradable({**SLOW, **(options or {})}) as fleet:
+        for _ in range(earlier):
+            assert fleet.upgrade()["state"] == "done"
+            fleet.wait_settled(1)
+        old = fleet.status()["pid"]
+        assert (old == fleet.master.pid) == (earlier == 0)
+        with fleet.connect() as busy:
+            busy.sendall(f"GET /lab/sleep?us={us} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            wait_until(lambda: fleet.slot(0)["active"] == 1)
+            assert fleet.upgrade()["state"] == "done"
+            yield fleet, old, busy
+
+
+def check_ends_soon(fleet, codes):
+    assert fleet.master.wait(IN_TIME_S) in codes
+    wait_until(lambda: not session_members(fleet.master.pid))
+    fleet.stop(check=False)
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_failure_of_the_new_master_ends_the_drain(earlier):
+    """Nobody serves, and whoever watches over the first process can start another one only when it has ended."""
+    with draining(earlier) as (fleet, _, _busy):
+        os.kill(fleet.status()["pid"], signal.SIGKILL)
+        check_ends_soon(fleet, [128 + signal.SIGKILL])
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_a_second_interrupt_ends_the_drain(earlier):
+    with draining(earlier) as (fleet, old, _busy):
+        os.kill(fleet.master.pid, signal.SIGINT)
+        fleet.wait_log("SIGINT: stopping")
+        assert os.path.exists(f"/proc/{old}")
+        os.kill(fleet.master.pid, signal.SIGINT)
+        check_ends_soon(fleet, [0, 1])
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_stopping_lets_the_drain_finish(earlier):
+    """SIGTERM to a master that has handed over is for the one that is in charge."""
+    with draining(earlier, us=2000000) as (fleet, old, busy):
+        os.kill(old, signal.SIGTERM)
+        fleet.wait_log("SIGTERM: stopping")
+        assert busy.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert fleet.master.wait(20) == 0
+        fleet.stop()
+
+
+def logs_of(pid, log):
+    """Which files a process holds that are, or were, this one."""
+    names = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            names.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    return {name for name in names if name.startswith(str(log))}
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+def test_every_process_opens_its_log_again(earlier, tmp_path):
+    log = tmp_path / "log"
+    with Upgradable({**SLOW, "balancer.kind": "none", "log.destination": str(log)}) as fleet:
+        for _ in range(earlier):
+            assert fleet.upgrade()["state"] == "done"
+            fleet.wait_settled(1)
+        old = [fleet.status()["pid"], *fleet.worker_pids()]
+        with fleet.connect() as unfinished:
+            unfinished.sendall(b"GET /healthz HTTP/1.1\r\n")
+            wait_until(lambda: fleet.slot(0)["connections"] == 1)
+            assert fleet.upgrade()["state"] == "done"
+            log.rename(tmp_path / "log.1")
+            os.kill(fleet.master.pid, signal.SIGUSR1)
+            members = session_members(fleet.master.pid)
+            assert set(old) < set(members)
+            wait_until(lambda: [logs_of(pid, log) for pid in members] == [{str(log)}] * len(members))
+
+
+def test_a_guardian_that_cannot_be_told():
+    """As no signal can be queued for it. The new master would end with the old one."""
+    with Upgradable(preexec=lambda: resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))) as fleet:
+        assert fleet.upgrade()["state"] == "done"
+        fleet.wait_settled()
+        before = (fleet.status()["pid"], fleet.worker_pids())
+        change = fleet.upgrade()
+        assert change["state"] == "failed" and "nobody would watch over" in change["text"], change
+        fleet.check_unharmed(before)
+        assert "taking over all the same" not in fleet.log()
 
 
 # --- how many workers ----------------------------------------------------------------------------------------------

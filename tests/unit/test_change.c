@@ -1,11 +1,15 @@
 /* server/stats/change: records of what operators asked for. test_change_race reads them while they are written. */
 #include "server/stats/change.h"
 
+#include "server/stats/stats.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -77,6 +81,66 @@ static void those_that_are_not_kept_are_not_read(void **state)
 	}
 }
 
+/* One that takes so long that others have its place by now ends without a record: theirs stays. */
+static void a_newer_record_is_not_overwritten(void **state)
+{
+	struct change slow;
+
+	(void)state;
+	change_begin(&all, &slow, CHANGE_RELOAD, 1, "slow");
+	for (int i = 0; i < STATS_CHANGES - 1; i++)
+		change_begin(&all, &c, CHANGE_RELOAD, 2, "quick");
+	change_progress(&all, &slow, 1, 2);
+	assert_true(change_read(&all, 1, &seen));
+	assert_int_equal(seen.done, 1);
+	change_begin(&all, &c, CHANGE_RELOAD, 2, "the same place");
+	change_progress(&all, &slow, 2, 2);
+	change_tell(&all, &slow, "nearly");
+	change_end(&all, &slow, CHANGE_DONE, 3, "at last");
+	assert_string_equal(slow.text, "at last");
+	assert_false(change_read(&all, 1, &seen));
+	assert_true(change_read(&all, STATS_CHANGES + 1, &seen));
+	assert_string_equal(seen.text, "the same place");
+	assert_int_equal(seen.state, CHANGE_RUNNING);
+}
+
+/* Pages of the shared memory that holds the ring which are there. */
+static size_t pages_touched(struct stats_region *r, size_t *ret_pages)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const uintptr_t from = (uintptr_t)&r->changes / page * page;
+	const size_t n = ((uintptr_t)(&r->changes + 1) - from + page - 1) / page;
+	unsigned char there[64];
+	size_t touched = 0;
+
+	assert_true(n <= sizeof(there));
+	assert_int_equal(mincore((void *)from, n * page, there), 0);
+	for (size_t i = 0; i < n; i++)
+		touched += there[i] & 1;
+	*ret_pages = n;
+	return touched;
+}
+
+static void what_is_not_used_costs_no_memory(void **state)
+{
+	struct stats_region *r = stats_region_new(1);
+	size_t pages;
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(change_count(&r->changes), 0);
+	assert_true(pages_touched(r, &pages) <= 1);
+	change_begin(&r->changes, &c, CHANGE_RELOAD, 1, "reading");
+	change_end(&r->changes, &c, CHANGE_DONE, 1, "done");
+	assert_true(change_read(&r->changes, change_count(&r->changes), &seen));
+	assert_true(pages_touched(r, &pages) <= 2);
+	for (int i = 0; i < STATS_CHANGES; i++)
+		change_begin(&r->changes, &c, CHANGE_RELOAD, 1, "reading");
+	assert_int_equal(pages_touched(r, &pages), pages);
+	assert_true(pages > 3);
+	stats_region_free(r);
+}
+
 static void a_long_text_is_cut(void **state)
 {
 	char text[2 * STATS_CHANGE_BYTES];
@@ -117,6 +181,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_is_told_from_beginning_to_end),
 		TEST(those_that_are_not_kept_are_not_read),
+		TEST(a_newer_record_is_not_overwritten),
+		TEST(what_is_not_used_costs_no_memory),
 		TEST(a_long_text_is_cut),
 		TEST(kinds_and_states_have_names),
 		TEST(a_write_that_never_ends_is_given_up),

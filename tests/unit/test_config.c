@@ -1,11 +1,14 @@
 #include "config/config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -493,7 +496,137 @@ static void test_unreadable(void **state)
 	expect_unreadable("/nonexistent/quern.json",
 		"/nonexistent/quern.json: cannot be read: No such file or directory\n");
 	expect_unreadable("/tmp", "/tmp: cannot be read: Is a directory\n");
-	expect_unreadable("/dev/zero", "/dev/zero: is longer than 1048576 bytes\n");
+	/* They never end. */
+	expect_unreadable("/dev/zero", "/dev/zero: is a device; allowed: a file or a pipe\n");
+	expect_unreadable("/dev/ptmx", "/dev/ptmx: is a device; allowed: a file or a pipe\n");
+}
+
+static void test_too_long(void **state)
+{
+	char expected[128];
+
+	(void)state;
+	write_file("{}", 2);
+	(void)snprintf(expected, sizeof(expected), "%s: is longer than 1048576 bytes\n", file);
+	assert_int_equal(truncate(file, (1 << 20) + 1), 0);
+	expect_unreadable(file, expected);
+}
+
+/* --- pipes */
+
+/* A pipe's reading end under a name, as /dev/stdin is one. The caller closes both ends. */
+static const char *make_pipe(int end[2])
+{
+	static char path[32];
+
+	assert_int_equal(pipe(end), 0);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", end[0]);
+	return path;
+}
+
+static int load_path(
+	const char *path, const struct config *running, struct config *ret, struct buffer *errors)
+{
+	struct buffer others;
+
+	buffer_init(errors);
+	buffer_init(&others);
+	const int result = running ? config_load_beside(ret, running, &others, path, NULL, NULL, 0,
+					     errors, &others)
+				   : config_load(ret, path, NULL, NULL, 0, errors, &others);
+	buffer_done(&others);
+	return result;
+}
+
+#define HALF "{\"limits\": {\"qu"
+#define OTHER_HALF "eue\": 7}}"
+
+/* At the start a pipe is read to its end, however long its writer takes. */
+static void test_pipe_is_waited_for(void **state)
+{
+	struct buffer errors;
+	struct config c;
+	int end[2], status;
+
+	(void)state;
+	const char *path = make_pipe(end);
+	const pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		bool right = write(end[1], HALF, strlen(HALF)) > 0;
+
+		(void)poll(NULL, 0, 50);
+		right &= write(end[1], OTHER_HALF, strlen(OTHER_HALF)) > 0;
+		_exit(right ? 0 : 1);
+	}
+	close(end[1]);
+	assert_int_equal(load_path(path, NULL, &c, &errors), 0);
+	assert_int_equal(c.limits_queue, 7);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	config_done(&c);
+	buffer_done(&errors);
+	close(end[0]);
+}
+
+static void expect_not_ready(const char *path, const struct config *running)
+{
+	char expected[256];
+	struct buffer errors;
+	struct config c;
+
+	(void)snprintf(expected, sizeof(expected),
+		"%s: is a pipe that has not been written to its end; allowed while a fleet runs: a "
+		"file, or what "
+		"is there at once\n",
+		path);
+	assert_int_equal(load_path(path, running, &c, &errors), -EINVAL);
+	assert_string_equal(text_of(&errors), expected);
+	buffer_done(&errors);
+}
+
+/* A running fleet is not kept waiting. */
+static void test_pipe_beside_a_fleet(void **state)
+{
+	struct config running, c;
+	struct buffer errors;
+	int end[2];
+
+	(void)state;
+	assert_int_equal(load_path(NULL, NULL, &running, &errors), 0);
+	buffer_done(&errors);
+	const char *path = make_pipe(end);
+	expect_not_ready(path, &running);
+	assert_true(write(end[1], HALF, strlen(HALF)) > 0);
+	expect_not_ready(path, &running);
+	assert_true(write(end[1], HALF OTHER_HALF, strlen(HALF OTHER_HALF)) > 0);
+	close(end[1]);
+	assert_int_equal(load_path(path, &running, &c, &errors), 0);
+	assert_int_equal(c.limits_queue, 7);
+	buffer_done(&errors);
+	config_done(&c);
+	/* What has been read is gone. */
+	assert_int_equal(load_path(path, &running, &c, &errors), -EINVAL);
+	assert_non_null(strstr(text_of(&errors), ": is empty; "));
+	buffer_done(&errors);
+	close(end[0]);
+	config_done(&running);
+}
+
+static void test_named_pipe_without_a_writer(void **state)
+{
+	char path[sizeof(file) + 8];
+	struct config running;
+	struct buffer errors;
+
+	(void)state;
+	assert_int_equal(load_path(NULL, NULL, &running, &errors), 0);
+	buffer_done(&errors);
+	(void)snprintf(path, sizeof(path), "%s.pipe", file);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	expect_not_ready(path, &running);
+	unlink(path);
+	config_done(&running);
 }
 
 /* Truncated anywhere, the default file is an error, never a crash. */
@@ -747,6 +880,10 @@ int main(void)
 		cmocka_unit_test(test_hints),
 		cmocka_unit_test(test_syntax_and_others),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_pipe_is_waited_for),
+		cmocka_unit_test(test_pipe_beside_a_fleet),
+		cmocka_unit_test(test_named_pipe_without_a_writer),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_count_and_ports),
 		cmocka_unit_test(test_listeners_of_workers),

@@ -241,6 +241,18 @@ static void a_handle_is_for_one_process(void **state)
 	assert_int_equal(handle_open(pid, ticks), -ESRCH);
 }
 
+static void who_ignores_a_signal_is_known(void **state)
+{
+	void (*before)(int) = signal(SIGHUP, SIG_DFL);
+
+	(void)state;
+	assert_false(handle_ignores(getpid(), SIGHUP));
+	(void)signal(SIGHUP, SIG_IGN);
+	assert_true(handle_ignores(getpid(), SIGHUP));
+	assert_false(handle_ignores(getpid(), SIGUSR2));
+	(void)signal(SIGHUP, before);
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -267,6 +279,7 @@ int main(void)
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(addresses_are_numeric),
 		cmocka_unit_test(a_handle_is_for_one_process),
+		cmocka_unit_test(who_ignores_a_signal_is_known),
 	};
 
 	return cmocka_run_group_tests_name("ctl_fetch", tests, start, end);

@@ -57,6 +57,25 @@ static void a_scaling_is_known_by_its_target(void **state)
 	assert_null(outcome_find(&report, "scale", 100, 4));
 }
 
+/* Many others of its kind do not change which one is waited for. */
+static void it_is_pinned_by_its_number(void **state)
+{
+	struct report_change seen = *add("reload", 100, 0);
+
+	(void)state;
+	add("reload", 200, 0);
+	assert_int_equal(outcome_again(&report, &seen)->number, 1);
+	assert_false(outcome_has_fallen_out(&report, &seen));
+	report.change[0] = report.change[1];
+	report.changes = 1;
+	assert_null(outcome_again(&report, &seen));
+	assert_true(outcome_has_fallen_out(&report, &seen));
+	/* Nothing is said of it either by a report without any. */
+	report.changes = 0;
+	assert_null(outcome_again(&report, &seen));
+	assert_false(outcome_has_fallen_out(&report, &seen));
+}
+
 static void it_is_known_when_it_does_not_run(void **state)
 {
 	struct report_change *c = add("reload", 100, 0);
@@ -87,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_is_the_first_of_its_kind_since_then),
 		TEST(a_scaling_is_known_by_its_target),
+		TEST(it_is_pinned_by_its_number),
 		TEST(it_is_known_when_it_does_not_run),
 		TEST(patience_is_for_one_drain_after_the_other),
 	};

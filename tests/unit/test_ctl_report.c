@@ -28,6 +28,8 @@ static void the_real_thing(void **state)
 	buffer_init(&warnings);
 	assert_non_null(region);
 	assert_int_equal(config_load(&config, NULL, NULL, NULL, 0, &errors, &warnings), 0);
+	region->guardian_pid = getppid();
+	region->guardian_ticks = 7;
 	assert_int_equal(sampler_new(&sampler, region), 0);
 	fixture_serve(region);
 	assert_int_equal(status_json_write(sampler, &config, "/etc/q.json", &out), 0);
@@ -36,6 +38,8 @@ static void the_real_thing(void **state)
 	assert_string_equal(r.version, QUERN_VERSION);
 	assert_int_equal(r.pid, getpid());
 	assert_int_equal(r.start_ticks, 123456);
+	assert_int_equal(r.guardian_pid, getppid());
+	assert_int_equal(r.guardian_ticks, 7);
 	assert_true(r.uptime_s >= 90);
 	assert_string_equal(r.config, "/etc/q.json");
 	assert_string_equal(r.listen, "127.0.0.1:8080");

@@ -8,6 +8,8 @@
 
 #include "server/guardian.h"
 
+#include "lib/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +31,16 @@
  * A family: the test, its child the guardian, and that one's masters. The masters tell through a pipe which signals they
  * get, and end at commands, which are signals as well: SIGUSR2 with a value.
  */
-enum command { END = 1000, HAND_ON, HAND_ON_AND_END, NAME_THE_DEAD, TAKE_BACK, REAP_AND_END, DIE };
+enum command {
+	END = 1000,
+	HAND_ON,
+	HAND_ON_AND_END,
+	NAME_THE_DEAD,
+	TAKE_BACK,
+	REAP_AND_END,
+	DIE,
+	STOP
+};
 
 struct report {
 	pid_t pid;
@@ -36,6 +48,7 @@ struct report {
 };
 
 static int reports[2];
+static pid_t heir; /* a master's own */
 static sigset_t all;
 
 static void make_signals(void)
@@ -73,6 +86,7 @@ static pid_t beget(pid_t guardian, int code, int *ret_gate)
 	if (pid == 0) {
 		char c;
 
+		heir = 0;
 		if (read(gate[0], &c, 1) != 1)
 			_exit(92);
 		be_master(guardian, code);
@@ -108,7 +122,6 @@ static pid_t dead_pid(void)
 /* `code` is the generation and the exit code. */
 static void obey(int command, pid_t guardian, int code)
 {
-	static pid_t heir;
 	int gate;
 
 	switch (command) {
@@ -141,6 +154,8 @@ static void obey(int command, pid_t guardian, int code)
 	case DIE:
 		(void)kill(getpid(), SIGKILL);
 		break;
+	case STOP:
+		_exit(0);
 	default:
 		_exit(code);
 	}
@@ -160,6 +175,8 @@ static _Noreturn void be_master(pid_t guardian, int code)
 			_exit(96);
 		}
 		const int number = sigwaitinfo(&all, &info);
+		if (number == SIGCHLD && heir > 0 && guardian_tell_failure(guardian, heir) != 0)
+			_exit(89);
 		if (number == SIGCHLD)
 			continue;
 		const int value = info.si_code == SI_QUEUE ? info.si_value.sival_int : 0;
@@ -243,7 +260,8 @@ static bool is_running(pid_t pid)
 	const bool some = fgets(text, sizeof(text), f) != NULL;
 	(void)fclose(f);
 	const char *end = strrchr(text, ')');
-	return some && end && end[2] != 'Z';
+	/* X: it is being reaped just now. */
+	return some && end && end[2] != 'Z' && end[2] != 'X';
 }
 
 static void await_end(pid_t pid)
@@ -443,10 +461,98 @@ static void test_a_second_interrupt_reaches_all(void **state)
 	assert_int_equal(a.number, SIGINT);
 	assert_int_equal(b.number, SIGINT);
 	assert_true((a.pid == first && b.pid == second) || (a.pid == second && b.pid == first));
+	/* The one in charge has it as it came. */
+	assert_int_equal((a.pid == first ? a : b).value, GUARDIAN_YOU_ALONE);
+	assert_int_equal((a.pid == first ? b : a).value, 0);
 	command(first, END);
 	await_end(first);
 	command(second, END);
 	assert_ends(guardian, 2);
+}
+
+/* Whoever watches starts anew only when all of them have ended. */
+static void test_a_failure_cuts_drains_short(void **state)
+{
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		const pid_t guardian = start_guardian();
+		const pid_t first = await_master(1);
+
+		/* A child of the first one, and later a child of the guardian. */
+		command(first, HAND_ON);
+		const pid_t second = await_master(2);
+		settle(guardian, second);
+		command(second, DIE);
+		assert_report(first, SIGTERM, GUARDIAN_YOU_ALONE);
+		command(first, END);
+		assert_ends(guardian, 128 + SIGKILL);
+	}
+}
+
+static void test_a_failure_is_told_to_older_ones(void **state)
+{
+	const pid_t guardian = start_guardian();
+	const pid_t first = await_master(1);
+
+	(void)state;
+	command(first, HAND_ON);
+	const pid_t second = await_master(2);
+	command(second, HAND_ON_AND_END);
+	const pid_t third = await_master(3);
+	await_end(second);
+	settle(guardian, third);
+	command(third, DIE);
+	/* The end of the second one, which had handed over, was no failure; this one is. */
+	assert_report(first, SIGTERM, GUARDIAN_YOU_ALONE);
+	command(first, END);
+	assert_ends(guardian, 128 + SIGKILL);
+}
+
+/* Who ends with 0 was stopped by somebody, and then drains may take their time. */
+static void test_a_stop_is_no_failure(void **state)
+{
+	const pid_t guardian = start_guardian();
+	const pid_t first = await_master(1);
+
+	(void)state;
+	command(first, HAND_ON);
+	const pid_t second = await_master(2);
+	settle(guardian, second);
+	command(second, STOP);
+	await_end(second);
+	/* Nobody is in charge, or gets it; former masters have SIGUSR1, and nothing before it. */
+	assert_int_equal(kill(guardian, SIGUSR1), 0);
+	assert_report(first, SIGUSR1, GUARDIAN_YOU_ALONE);
+	command(first, END);
+	assert_ends(guardian, 0);
+}
+
+static pid_t end_with(int code)
+{
+	const pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(code);
+	siginfo_t info;
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	return pid;
+}
+
+/* A first master asks while it drains. */
+static void test_whether_it_has_failed(void **state)
+{
+	const pid_t stopped = end_with(0), failed = end_with(3), living = getpid();
+	struct guardian g = {.in_charge = stopped};
+
+	(void)state;
+	assert_false(guardian_has_failed(&g));
+	g.in_charge = living;
+	assert_false(guardian_has_failed(&g));
+	g.in_charge = failed;
+	assert_true(guardian_has_failed(&g));
+	assert_true(guardian_has_failed(&g));
+	(void)waitpid(stopped, NULL, 0);
+	(void)waitpid(failed, NULL, 0);
 }
 
 /* A master that breaks the rule and reaps its successor leaves no guardian behind. */
@@ -522,6 +628,92 @@ static void test_masters_notice_the_guardians_end(void **state)
 	(void)close(reports[1]);
 }
 
+/* The master that is our parent may have ended before we could ask to be told. */
+static void test_one_that_was_too_late_is_told(void **state)
+{
+	sigset_t before, child;
+	const struct timespec at_once = {0};
+
+	(void)state;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &child, &before), 0);
+	while (sigtimedwait(&child, NULL, &at_once) == SIGCHLD)
+		continue;
+	assert_int_equal(guardian_watch(), 0);
+	assert_int_equal(sigtimedwait(&child, NULL, &at_once), SIGCHLD);
+	assert_int_equal(prctl(PR_SET_PDEATHSIG, 0), 0);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+}
+
+/* --- signals for one alone */
+
+static siginfo_t value_of(pid_t sender, int number, int value)
+{
+	siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
+
+	info.si_pid = sender;
+	info.si_value.sival_int = value;
+	return info;
+}
+
+static void test_what_is_meant_for_us_alone(void **state)
+{
+	siginfo_t info = value_of(42, SIGTERM, GUARDIAN_YOU_ALONE);
+
+	(void)state;
+	assert_true(guardian_means_us(42, &info));
+	assert_false(guardian_means_us(43, &info));
+	info.si_code = SI_USER;
+	assert_false(guardian_means_us(42, &info));
+	info = value_of(42, SIGTERM, 0);
+	assert_false(guardian_means_us(42, &info));
+	/* A wish with a value. */
+	info = value_of(42, SIGRTMIN, GUARDIAN_YOU_ALONE);
+	assert_false(guardian_means_us(42, &info));
+	/* There is no guardian, and a sender of another PID namespace. */
+	info = value_of(0, SIGTERM, GUARDIAN_YOU_ALONE);
+	assert_false(guardian_means_us(0, &info));
+}
+
+/* --- its log */
+
+static void test_its_log_is_opened_again(void **state)
+{
+	char directory[] = "/tmp/test_guardian.XXXXXX", path[64], moved[80];
+	struct stat old, new;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/log", directory);
+	(void)snprintf(moved, sizeof(moved), "%s.1", path);
+	assert_int_equal(log_open(LOG_LEVEL_DEBUG, path), 0);
+	const pid_t guardian = start_guardian();
+	const pid_t first = await_master(1);
+	command(first, HAND_ON);
+	const pid_t second = await_master(2);
+	settle(guardian, second);
+	assert_int_equal(rename(path, moved), 0);
+	assert_int_equal(kill(guardian, SIGUSR1), 0);
+	for (int i = 0; i < 2; i++) {
+		const struct report r = next_report();
+
+		assert_int_equal(r.number, SIGUSR1);
+		assert_int_equal(r.value, r.pid == first ? GUARDIAN_YOU_ALONE : 0);
+	}
+	settle(guardian, second);
+	assert_int_equal(stat(path, &new), 0);
+	assert_int_equal(stat(moved, &old), 0);
+	assert_int_not_equal(new.st_ino, old.st_ino);
+	assert_int_equal(log_open(LOG_LEVEL_INFO, "stderr"), 0);
+	command(first, STOP);
+	command(second, STOP);
+	assert_ends(guardian, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(moved), 0);
+	assert_int_equal(rmdir(directory), 0);
+}
+
 /* --- at a terminal */
 
 static _Noreturn void be_guardian_at(const char *terminal)
@@ -595,6 +787,13 @@ int main(void)
 		cmocka_unit_test(test_it_waits_for_those_that_drain),
 		cmocka_unit_test(test_it_waits_for_an_older_one),
 		cmocka_unit_test(test_a_second_interrupt_reaches_all),
+		cmocka_unit_test(test_a_failure_cuts_drains_short),
+		cmocka_unit_test(test_a_failure_is_told_to_older_ones),
+		cmocka_unit_test(test_a_stop_is_no_failure),
+		cmocka_unit_test(test_whether_it_has_failed),
+		cmocka_unit_test(test_one_that_was_too_late_is_told),
+		cmocka_unit_test(test_what_is_meant_for_us_alone),
+		cmocka_unit_test(test_its_log_is_opened_again),
 		cmocka_unit_test(test_an_end_that_nobody_tells),
 		cmocka_unit_test(test_one_that_carries_on),
 		cmocka_unit_test(test_all_of_it_before_it_looks),

@@ -100,7 +100,7 @@ static void changes_are_counted(void **state)
 	for (int i = 0; i < 2 * STATS_CHANGES; i++)
 		change_begin(&region->changes, &c, CHANGE_RELOAD, clock_us(), "reading");
 	write_page();
-	is("quern_changes_total", "18");
+	is("quern_changes_total", "66");
 	is("quern_change_failed", "0");
 	change_end(&region->changes, &c, CHANGE_FAILED, clock_us(), "no");
 	write_page();

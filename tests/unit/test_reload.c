@@ -115,6 +115,109 @@ static void test_kept(void **state)
 	config_done(&r.config);
 }
 
+static void run_with(struct fixture *f, const char *json)
+{
+	struct buffer none;
+
+	config_done(&f->old);
+	buffer_init(&none);
+	write_file(f, json);
+	assert_int_equal(config_load(&f->old, f->file, NULL, NULL, 0, &none, &none), 0);
+	buffer_done(&none);
+}
+
+static void expect_refused(struct fixture *f, const char *json, const char *after_file)
+{
+	struct reload r = {.rolls = true};
+	char expected[512];
+
+	write_file(f, json);
+	f->text.len = 0;
+	assert_int_equal(reload_read(&r, &f->source, &f->old, &f->text), -EINVAL);
+	(void)snprintf(expected, sizeof(expected), "%s: %s", f->file, after_file);
+	assert_string_equal(buffer_cstring(&f->text), expected);
+	assert_true(r.rolls);
+}
+
+#define ALONE(listen, lab)                                                                         \
+	"{\"balancer\": {\"kind\": \"none\", \"listen\": \"" listen                                \
+	":8080\"}, \"lab\": {\"enabled\": " lab "}}"
+
+/* The lab is not let out by a file whose loopback address the running fleet does not listen on. */
+static void test_lab_where_the_fleet_listens(void **state)
+{
+	struct fixture *f = *state;
+	struct reload r;
+
+	run_with(f, ALONE("0.0.0.0", "false"));
+	expect_refused(f, ALONE("127.0.0.1", "true"),
+		"lab.enabled: true is not allowed; allowed: with a loopback address only, or with "
+		"lab.force "
+		"(balancer.listen: \"0.0.0.0:8080\", in force until an upgrade)");
+	/* The file by itself must be right, too. */
+	run_with(f, ALONE("127.0.0.1", "false"));
+	write_file(f, ALONE("0.0.0.0", "true"));
+	f->text.len = 0;
+	assert_int_equal(reload_read(&r, &f->source, &f->old, &f->text), -EINVAL);
+	assert_null(strstr(buffer_cstring(&f->text), "until an upgrade"));
+}
+
+static void test_other_relations_to_what_runs(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_refused(f, "{\"workers\": {\"count\": 40, \"max\": 50}}",
+		"workers.count: 40 is out of range; allowed: at most workers.max (workers.max: 32, "
+		"in force until "
+		"an upgrade)");
+	/* Where the running value stands first. */
+	write_file(f, "{\"admin\": {\"address\": \"127.0.0.1:7000\"}, \"balancer\": {\"stats\": "
+		      "\"127.0.0.1:8090\"}}");
+	struct reload r;
+	f->text.len = 0;
+	assert_int_equal(reload_read(&r, &f->source, &f->old, &f->text), -EINVAL);
+	const char *text = buffer_cstring(&f->text);
+	assert_non_null(strstr(text, "admin.address: \"127.0.0.1:8090\""));
+	assert_non_null(strstr(text, "in force until an upgrade"));
+}
+
+/* A warning is about what will be in force: without HAProxy, its patience does not matter. */
+static void test_warnings_are_of_what_comes_out(void **state)
+{
+	struct fixture *f = *state;
+	struct reload r;
+	const char *text;
+
+	text = read_again(f,
+		"{\"workers\": {\"count\": 2}, \"balancer\": {\"kind\": \"none\"}, \"limits\": "
+		"{\"queue_ms\": 50000}}",
+		&r);
+	assert_non_null(strstr(text, "is no shorter than HAProxy waits"));
+	f->text.len = 0;
+	config_done(&r.config);
+	run_with(f, ALONE("127.0.0.1", "false"));
+	text = read_again(f, "{\"limits\": {\"queue_ms\": 50000}}", &r);
+	assert_string_equal(text, "taken at once: limits.queue_ms; not taken, but by an upgrade or "
+				  "a restart: balancer.kind");
+	config_done(&r.config);
+}
+
+/* What is not about relations is told once, and stays. */
+static void test_warning_of_a_variable_stays(void **state)
+{
+	static char variable[] = "QUERN_NONSENSE=1";
+	static char *const environment[] = {variable, NULL};
+	struct fixture *f = *state;
+	struct reload r;
+
+	f->source.environment = environment;
+	const char *text = read_again(f, "{\"workers\": {\"count\": 2, \"max\": 40}}", &r);
+	const char *hit = strstr(text, "QUERN_NONSENSE");
+	assert_non_null(hit);
+	assert_null(strstr(hit + 1, "QUERN_NONSENSE"));
+	config_done(&r.config);
+}
+
 static void test_live_alone_rolls_nothing(void **state)
 {
 	struct reload r;
@@ -187,6 +290,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_each_class, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_lab_where_the_fleet_listens, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_other_relations_to_what_runs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_warnings_are_of_what_comes_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			test_warning_of_a_variable_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_live_alone_rolls_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_pinned, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wrong, set_up, tear_down),

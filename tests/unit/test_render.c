@@ -91,14 +91,19 @@ static void policies(void **state)
 	static const char template[] = "@BALANCE@,@SERVER_OPTIONS@";
 
 	(void)state;
-	RENDERS_TO(template, "roundrobin,", "balancer.policy=roundrobin");
-	RENDERS_TO(template, "leastconn,", "balancer.policy=leastconn");
-	RENDERS_TO(template, "random(1), weight 256", "balancer.policy=random");
-	RENDERS_TO(template, "random(2), weight 256", "balancer.policy=random(2)",
+	RENDERS_TO(template, "roundrobin, maxconn 8998", "balancer.policy=roundrobin");
+	RENDERS_TO(template, "leastconn, maxconn 8998", "balancer.policy=leastconn");
+	RENDERS_TO(template, "random(1), maxconn 8998 weight 256", "balancer.policy=random");
+	RENDERS_TO(template, "random(2), maxconn 8998 weight 256", "balancer.policy=random(2)",
 		"balancer.maxconn=3");
 	RENDERS_TO(template, "leastconn, maxconn 1", "balancer.policy=central");
 	RENDERS_TO(
 		template, "leastconn, maxconn 7", "balancer.policy=central", "balancer.maxconn=7");
+	/* Never more than a worker has room for, with some for idle connections and checks. */
+	RENDERS_TO(template, "roundrobin, maxconn 88", "limits.connections=100");
+	RENDERS_TO(template, "roundrobin, maxconn 1", "limits.connections=1");
+	RENDERS_TO(template, "leastconn, maxconn 88", "balancer.policy=central",
+		"balancer.maxconn=500", "limits.connections=100");
 }
 
 static void listeners(void **state)

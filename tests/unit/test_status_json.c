@@ -114,6 +114,19 @@ static void it_names_the_master(void **state)
 	is_number("master.log_lost", 77);
 }
 
+static void the_process_that_ends_last_is_named(void **state)
+{
+	(void)state;
+	assert_true(json_is_null(at("guardian")));
+	region->guardian_pid = 4711;
+	region->guardian_ticks = UINT64_C(12345678901);
+	json_decref(status);
+	status = written(NULL);
+	is_number("guardian.pid", 4711);
+	is_number("guardian.start_ticks", 12345678901.0);
+	assert_int_equal(json_object_size(at("guardian")), 2);
+}
+
 static void it_tells_the_settings(void **state)
 {
 	(void)state;
@@ -328,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(it_names_the_master),
+		TEST(the_process_that_ends_last_is_named),
 		TEST(it_tells_the_settings),
 		TEST(without_a_file_config_is_null),
 		TEST(only_slots_that_were_used_are_listed),

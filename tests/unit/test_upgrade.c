@@ -635,8 +635,14 @@ static void test_answers_of_the_old_one(void **state)
 	assert_int_equal(heir_take_over(&h, 20000), -EPROTO);
 	assert_int_equal(send(old, "yours", 5, 0), 5);
 	assert_int_equal(heir_take_over(&h, 20000), 0);
-	/* It ends with messages of ours unread. */
+	struct upgrade u = {.fd = old};
+	upgrade_refuse(&u);
+	assert_int_equal(heir_take_over(&h, 20000), -ECANCELED);
+	/* Also where it has said so and closed before we asked, with messages of ours unread. */
+	upgrade_refuse(&u);
 	(void)close(old);
+	assert_int_equal(heir_take_over(&h, 20000), -ECANCELED);
+	/* It has ended. */
 	heir_progress(&h, 1, 1);
 	heir_failed(&h, "gone");
 	assert_int_equal(heir_take_over(&h, 20000), -EPIPE);
