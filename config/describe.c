@@ -84,7 +84,13 @@ void config_put_json(struct buffer *out, const json_t *json)
 		return;
 	}
 	const size_t len = strlen(text);
-	buffer_append(out, text, len > SHOWN_BYTES ? SHOWN_BYTES : len);
+	/* JSON has no need to escape DEL; a terminal has. */
+	for (size_t i = 0; i < len && i < SHOWN_BYTES; i++) {
+		if (text[i] == 0x7f)
+			buffer_puts(out, "\\u007f");
+		else
+			buffer_putc(out, text[i]);
+	}
 	if (len > SHOWN_BYTES)
 		buffer_puts(out, "...");
 	free(text);

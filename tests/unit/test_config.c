@@ -320,7 +320,7 @@ static void test_wrong_names(void **state)
 static void test_wrong_numbers(void **state)
 {
 	static const char *const values[] = {"0", "1025", "-1", "1.0", "1e1", "true", "null",
-		"\"4\"", "[4]", "{\"a\": 4}", "\"Auto\""};
+		"\"4\"", "[4]", "{\"a\": 4}", "\"Auto\"", "\"\x7f\""};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -332,6 +332,8 @@ static void test_wrong_numbers(void **state)
 		assert_non_null(strstr(text_of(&l.errors), ": workers.count: "));
 		assert_non_null(strstr(
 			text_of(&l.errors), "allowed: a whole number from 1 to 1024, or \"auto\""));
+		/* Shown on a terminal, perhaps. */
+		assert_null(strchr(text_of(&l.errors), 0x7f));
 		done(&l);
 	}
 	expect_errors(SETS("limits.body_bytes=64KiB", "limits.idle_ms= 10", "limits.queue="),
