@@ -69,10 +69,12 @@ right ones, in ms."""
 
 
 def judge_stopped(rig, result):
-    """The requests that the stopped worker had been given are late, or refused; nobody else is refused."""
-    by = result["shed_slots"]
-    if others := {slot: count for slot, count in by.items() if int(slot) != rig.slot}:
-        yield f"workers in other slots have shed requests: {others}"
+    """The requests that the stopped worker had been given are late, or refused; nobody else is refused. HAProxy sends some
+    of them to another slot in the end, which refuses those that are older than limits.queue_ms then."""
+    queue_us = 1000 * rig.effective.get("limits.queue_ms", 5000)
+    if others := {slot: result["shed_slots"][slot] for slot, least_us in result["shed_least_us"].items()
+                  if int(slot) != rig.slot and least_us < queue_us}:
+        yield f"workers in other slots have shed requests that had not waited for long: {others}"
     # Who came just before the replacement has not waited for long enough to be late.
     if result["late"] + result["shed"] < 0.8 * rig.given:
         yield f"of {rig.given} requests only {result['late']} were late and {result['shed']} refused"

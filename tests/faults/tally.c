@@ -109,8 +109,10 @@ static void add_shed(struct tally *t, const struct ending *e, uint64_t us)
 	t->shed_at_once += us <= t->late_us && slot < 0;
 	if (us > t->shed_slowest_us)
 		t->shed_slowest_us = us;
-	if (slot >= 0 && slot < TALLY_SLOTS)
-		t->shed_slot[slot]++;
+	if (slot < 0 || slot >= TALLY_SLOTS)
+		return;
+	if (t->shed_slot[slot]++ == 0 || us < t->shed_least_us[slot])
+		t->shed_least_us[slot] = us;
 }
 
 int tally_add(struct tally *t, const struct ending *e, uint64_t now_us)
@@ -214,6 +216,7 @@ void tally_write_json(struct tally *t, FILE *out, double seconds)
 	write_slots(out, "slots", t->slot);
 	write_slots(out, "late_slots", t->late_slot);
 	write_slots(out, "shed_slots", t->shed_slot);
+	write_slots(out, "shed_least_us", t->shed_least_us);
 	fputs(",\n \"failures\": [", out);
 	for (size_t i = 0; i < t->failures; i++)
 		fprintf(out, "%s\n  %s", i ? "," : "", t->failure[i].text);

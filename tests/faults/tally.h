@@ -58,8 +58,9 @@ struct tally {
 	uint32_t *latency_us;		 /* of right ones */
 	size_t latencies, room;
 	uint64_t connections, reused,
-		idle_closed;  /* opened; requests on used ones; ends while idle */
-	uint64_t send_lag_us; /* how late the driver itself was at worst */
+		idle_closed;		     /* opened; requests on used ones; ends while idle */
+	uint64_t send_lag_us;		     /* how late the driver itself was at worst */
+	uint64_t shed_least_us[TALLY_SLOTS]; /* the shortest wait of one of those */
 	uint64_t slowest_us, shed_slowest_us;
 	struct failure {
 		char text[512]; /* a JSON object */
