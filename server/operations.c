@@ -195,9 +195,11 @@ static bool needs_descriptors(const struct operations *o, const struct config *n
 	return new->limits_connections > o->legacy->config->limits_connections;
 }
 
-static void take(struct operations *o, struct reload *r, uint32_t were, uint64_t now_us)
+static void take(
+	struct operations *o, struct reload *r, uint32_t were, bool still_rolls, uint64_t now_us)
 {
-	o->rolls = r->rolls || needs_descriptors(o, &r->config);
+	/* What an earlier one began goes on. */
+	o->rolls = (still_rolls && o->rolls) || r->rolls || needs_descriptors(o, &r->config);
 	put_in_force(o, &r->config, now_us);
 	o->renew_admin |= r->admin_too;
 	fleet_forgive(o->fleet);
@@ -239,17 +241,20 @@ void operations_reload(struct operations *o, uint64_t now_us)
 	buffer_init(&why);
 	if (!keep_before(o) || prepare(o, &r.config, &why) != 0) {
 		why.failed |= !o->before;
+		if (!runs(&o->reload))
+			forget_before(o);
 		config_done(&r.config);
 		buffer_done(&text);
 		fail(o, &change, &why, now_us);
 		return;
 	}
 	buffer_done(&why);
+	bool still_rolls = runs(&o->reload);
 	end(o, &o->reload, CHANGE_SUPERSEDED, now_us, "another one has begun");
 	buffer_done(&o->told);
 	o->told = text;
 	o->reload = change;
-	take(o, &r, were, now_us);
+	take(o, &r, were, still_rolls, now_us);
 	change_tell(&o->legacy->stats->changes, &o->reload, told(o));
 }
 
