@@ -116,9 +116,13 @@ static void put_idle_ms(const struct config *c, struct buffer *out)
 	put_int(out, c->limits_idle_ms);
 }
 
+/*
+ * A little less than the workers' bound: who leaves HAProxy's queue in the last moment would be refused by the worker, and
+ * the turn be lost that somebody else could have had. With `central` at twice the capacity that was a tenth of the goodput.
+ */
 static void put_queue_ms(const struct config *c, struct buffer *out)
 {
-	put_int(out, c->limits_queue_ms);
+	put_int(out, max_of(1, c->limits_queue_ms - max_of(1, c->limits_queue_ms / 50)));
 }
 
 static void put_server_ms(const struct config *c, struct buffer *out)

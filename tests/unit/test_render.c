@@ -220,10 +220,12 @@ static void time_limits(void **state)
 	static const char template[] = "@REQUEST_MS@ @CLIENT_MS@ @IDLE_MS@ @QUEUE_MS@ @SERVER_MS@";
 
 	(void)state;
-	RENDERS_TO(template, "11 22 22 33 444", "limits.client_ms=11", "limits.idle_ms=22",
+	RENDERS_TO(template, "11 22 22 32 444", "limits.client_ms=11", "limits.idle_ms=22",
 		"limits.queue_ms=33", "balancer.timeout_ms=444");
-	RENDERS_TO(template, "50 50 22 33 444", "limits.client_ms=50", "limits.idle_ms=22",
+	RENDERS_TO(template, "50 50 22 32 444", "limits.client_ms=50", "limits.idle_ms=22",
 		"limits.queue_ms=33", "balancer.timeout_ms=444");
+	RENDERS_TO("@QUEUE_MS@", "4900", "limits.queue_ms=5000");
+	RENDERS_TO("@QUEUE_MS@", "1", "limits.queue_ms=1");
 }
 
 int main(void)
