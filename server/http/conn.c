@@ -1,3 +1,5 @@
+#include "server/http/conn.h"
+
 #include "server/http/conn_internal.h"
 
 #include <errno.h>
