@@ -109,7 +109,8 @@ static struct reading read_answer(struct engine *e, struct connection *c, bool e
 {
 	struct reading got = {0};
 
-	for (unsigned i = 0; i < READS_IN_ONE_GO; i++) {
+	/* A whole answer is followed by one more look, whatever the bound: what comes then decides on the connection. */
+	for (unsigned i = 0; i < READS_IN_ONE_GO || got.answered; i++) {
 		size_t n = 0;
 
 		switch (transport_read(&c->transport, e->bytes, sizeof(e->bytes), &n)) {
