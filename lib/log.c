@@ -128,6 +128,14 @@ int log_reopen(void)
 	return 0;
 }
 
+void log_rotate(void)
+{
+	int error = log_reopen();
+
+	if (error)
+		log_error("cannot open the log's file again: %s", strerror(-error));
+}
+
 void log_set_level(enum log_level level)
 {
 	state.level = level;

@@ -44,6 +44,9 @@ int log_open(enum log_level level, const char *destination);
  */
 int log_reopen(void);
 
+/* The same for a process that was told to: a failure is a line in the old one. */
+void log_rotate(void);
+
 void log_set_level(enum log_level level);
 
 /* Who speaks from now on, e.g. "worker 3"; copied. What was lost so far stays the business of who spoke before. */

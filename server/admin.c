@@ -145,10 +145,7 @@ static void on_signal(int number, void *arg)
 	struct admin *a = arg;
 
 	if (number == SIGUSR1) {
-		int error = log_reopen();
-
-		if (error)
-			log_error("cannot open the log again: %s", strerror(-error));
+		log_rotate();
 		return;
 	}
 	if (number == SIGHUP) {

@@ -28,6 +28,12 @@ struct legacy {
 	int heir_fd;	/* likewise: a new master's end of the same */
 };
 
+/* workers.drain_ms, as it is in force. */
+static inline uint64_t legacy_drain_us(const struct legacy *l)
+{
+	return (uint64_t)l->config->workers_drain_ms * 1000u;
+}
+
 enum child_leave { CHILD_STAYS, CHILD_RETIRES, CHILD_HANDS_OVER };
 
 struct child {

@@ -128,8 +128,7 @@ static void retire_unwanted(struct fleet *f, struct slot *s, uint64_t now_us)
 	struct stats_seat *seat = child_seat(slot_current(s), f->legacy);
 
 	if (!slot_is_empty(s)) {
-		slot_leave(s, f->legacy, CHILD_RETIRES,
-			(uint64_t)f->legacy->config->workers_drain_ms * 1000u, now_us);
+		slot_leave(s, f->legacy, CHILD_RETIRES, legacy_drain_us(f->legacy), now_us);
 		return;
 	}
 	sockets_close_slot(&f->legacy->sockets, s->number);

@@ -263,14 +263,6 @@ static bool are_draining(const struct guardian *g)
 	return false;
 }
 
-static void reopen_log(void)
-{
-	int error = log_reopen();
-
-	if (error)
-		log_error("cannot open the log's file again: %s", strerror(-error));
-}
-
 int guardian_run(struct guardian *g, const sigset_t *signals)
 {
 	sigset_t set = *signals;
@@ -288,7 +280,7 @@ int guardian_run(struct guardian *g, const sigset_t *signals)
 		if (number > 0)
 			guardian_signal(g, &info);
 		if (number == SIGUSR1)
-			reopen_log();
+			log_rotate();
 		reap(g, &code);
 	}
 	return code;

@@ -74,7 +74,7 @@ static void yield(struct master *m, uint64_t now_us)
 	/* A slot that the new master gives up must refuse connections. */
 	sockets_close(&m->legacy.sockets, -1);
 	operations_end(&m->operations, "an upgrade has taken place", now_us);
-	fleet_leave(&m->fleet, m->succession.workers, master_drain_us(m), now_us);
+	fleet_leave(&m->fleet, m->succession.workers, legacy_drain_us(&m->legacy), now_us);
 }
 
 /* --- waiting */
@@ -129,7 +129,7 @@ static void settle_in(struct master *m, uint64_t now_us)
 {
 	uint32_t workers = succession_workers_then(&m->succession);
 
-	fleet_be_patient(&m->fleet, now_us + master_drain_us(m) + OLD_MASTER_US);
+	fleet_be_patient(&m->fleet, now_us + legacy_drain_us(&m->legacy) + OLD_MASTER_US);
 	if (workers != m->fleet.wanted)
 		operations_scale(&m->operations, workers, now_us);
 }

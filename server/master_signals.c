@@ -72,11 +72,6 @@ static void reap(struct master *m)
 
 /* --- stopping */
 
-uint64_t master_drain_us(const struct master *m)
-{
-	return (uint64_t)m->legacy.config->workers_drain_ms * 1000u;
-}
-
 void master_stop(struct master *m, const char *why)
 {
 	uint64_t now_us = clock_us();
@@ -87,7 +82,7 @@ void master_stop(struct master *m, const char *why)
 	atomic_store(&m->legacy.stats->stopping, 1);
 	operations_end(&m->operations, "quernd is stopping", now_us);
 	succession_abandon(&m->succession, "quernd is stopping", now_us);
-	fleet_leave(&m->fleet, 0, master_drain_us(m), now_us);
+	fleet_leave(&m->fleet, 0, legacy_drain_us(&m->legacy), now_us);
 	/* Without HAProxy the workers let go of it when they have emptied it, and then clients must be refused. */
 	if (m->legacy.config->balancer_kind == BALANCER_NONE)
 		sockets_close_shared(&m->legacy.sockets);
@@ -120,10 +115,7 @@ static void hurry(struct master *m)
 
 static void reopen_logs(struct master *m)
 {
-	int error = log_reopen();
-
-	if (error)
-		log_error("cannot open the log's file again: %s", strerror(-error));
+	log_rotate();
 	fleet_signal(&m->fleet, SIGUSR1);
 	child_signal(&m->admin, SIGUSR1);
 }

@@ -49,7 +49,4 @@ void master_take_signals(struct master *m);
 /* The fleet retires, at most for workers.drain_ms. */
 void master_stop(struct master *m, const char *why);
 
-/* workers.drain_ms. */
-uint64_t master_drain_us(const struct master *m);
-
 #endif

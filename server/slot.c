@@ -119,7 +119,7 @@ void slot_switch(struct slot *s, struct legacy *l, uint64_t now_us)
 	s->recycle = RECYCLE_NO;
 	s->failures = 0;
 	make_current(s, l, new->seat);
-	child_tell(old, CHILD_HANDS_OVER, now_us + (uint64_t)l->config->workers_drain_ms * 1000u);
+	child_tell(old, CHILD_HANDS_OVER, now_us + legacy_drain_us(l));
 }
 
 /* --- leaving */

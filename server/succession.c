@@ -99,8 +99,7 @@ static void give_up(struct succession *s, uint64_t now_us)
 	if (s->leaving > 0)
 		(void)kill(s->leaving, SIGKILL);
 	s->leaving = pid;
-	s->leaving_until_us =
-		now_us + (uint64_t)s->legacy->config->workers_drain_ms * 1000u + LEAVE_US;
+	s->leaving_until_us = now_us + legacy_drain_us(s->legacy) + LEAVE_US;
 	if (kill(pid, SIGTERM) != 0)
 		log_error("cannot stop the new quernd (pid %d): %s", (int)pid, strerror(errno));
 }

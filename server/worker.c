@@ -67,14 +67,6 @@ static void take_live_options(struct worker *w)
 	http_server_change(&w->server, &options);
 }
 
-static void reopen_log(void)
-{
-	int error = log_reopen();
-
-	if (error)
-		log_error("cannot open the log again: %s", strerror(-error));
-}
-
 static void on_signal(int number, void *arg)
 {
 	struct worker *w = arg;
@@ -91,7 +83,7 @@ static void on_signal(int number, void *arg)
 		take_live_options(w);
 		break;
 	case SIGUSR1:
-		reopen_log();
+		log_rotate();
 		break;
 	default:
 		break;
