@@ -333,6 +333,8 @@ def test_top_can_be_suspended(running):
         shows(terminal, "q quits")
         terminal.process.send_signal(signal.SIGTSTP)
         wait_until(terminal.is_restored)
+        # A SIGCONT that came before it stopped would be lost.
+        wait_until(lambda: stat_of(terminal.process.pid)[0] == "T")
         os.kill(terminal.process.pid, signal.SIGCONT)
         wait_until(lambda: terminal.read().count(ENTER) == 2)
         terminal.press(b"q")
@@ -438,9 +440,14 @@ def victim_status(running, pid, ticks, drain_ms=100):
     return json.dumps(status)
 
 
-def ticks_of(pid):
+def stat_of(pid):
+    """The fields of /proc/PID/stat from the third on, which is the state."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        return int(file.read().rpartition(")")[2].split()[19])
+        return file.read().rpartition(")")[2].split()
+
+
+def ticks_of(pid):
+    return int(stat_of(pid)[19])
 
 
 def test_stop_never_hits_another_process(running):
