@@ -2,6 +2,7 @@
 
 #include "config/live.h"
 #include "lib/log.h"
+#include "server/descriptors.h"
 #include "server/http/conn.h"
 #include "server/http/server.h"
 #include "server/signals.h"
@@ -215,9 +216,10 @@ int admin_run(struct config *config, const char *config_path, const struct stats
 {
 	struct admin a = {.config = config, .config_path = config_path, .stats = stats};
 
-	a.base = event_base_new();
+	int shortage = descriptors_allow_loop();
+	a.base = shortage ? NULL : event_base_new();
 	if (!a.base) {
-		log_error("cannot make an event loop");
+		log_error("cannot make an event loop: %s", strerror(shortage ? -shortage : ENOMEM));
 		return 1;
 	}
 	int error = begin(&a, listener);

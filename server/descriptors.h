@@ -15,4 +15,10 @@ uint64_t descriptors_needed(const struct config *c);
  */
 int descriptors_raise(uint64_t need, uint64_t *ret_limit) __attribute__((warn_unused_result));
 
+/*
+ * Whether an event loop can be made: libevent 2.1 ends the process, in the middle of what it does, where it finds no
+ * descriptors for its own. 0, or -EMFILE or -ENFILE.
+ */
+int descriptors_allow_loop(void) __attribute__((warn_unused_result));
+
 #endif

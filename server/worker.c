@@ -6,6 +6,7 @@
 #include "server/descriptors.h"
 #include "server/worker_internal.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -191,11 +192,12 @@ int worker_run(
 	job_queue_init(&w.queue, (size_t)config->limits_queue);
 	params_init(&w.params);
 	buffer_init(&w.scratch);
-	w.base = event_base_new();
+	int shortage = descriptors_allow_loop();
+	w.base = shortage ? NULL : event_base_new();
 	if (w.base)
 		serve_on(&w);
 	else
-		log_error("cannot make an event loop");
+		log_error("cannot make an event loop: %s", strerror(shortage ? -shortage : ENOMEM));
 	if (w.base)
 		event_base_free(w.base);
 	close_listener(&w);

@@ -235,6 +235,7 @@ def test_a_configuration_that_kills_workers_is_taken_back(shim):
 
 def test_a_parked_slot_keeps_nobody_from_changing_the_rest(shim):
     with Fleet(environment=shim) as fleet:
+        fleet.status()  # The admin process has its loop.
         open(shim["NO_LOOPS"], "w").close()
         fleet.kill(0)
         wait_until(lambda: fleet.slot(0)["state"] == "parked")
