@@ -6,6 +6,7 @@
 #   make schema     after config/options.def was changed
 #   make bench-qr   the QR library alone   make bench-sim  the simulator alone
 #   make experiment measures how p99 grows with utilization (FULL=1: everything, 50 minutes)
+#   make chapters   every effect of a blocked event loop, and its cure, beside the original stack (FULL=1: the long form)
 #   make prove-qr       a million symbols against libqrencode
 #   make prove-theory   the simulator against every exact figure (an hour)
 #   make faults     verified load while the fleet is reloaded, scaled, upgraded, killed (10 minutes)
@@ -57,9 +58,20 @@ MAIN_quern-balancer := balancer/main.c
 MAIN_quern-bench := bench/main.c
 MAINS := $(foreach p,$(PROGRAMS),$(MAIN_$(p)))
 
-SOURCES := $(wildcard lib/*.c config/*.c server/*.c server/http/*.c server/routes/*.c server/qr/*.c \
+# The lab's backend needs hiredis, and nothing else does: without it the endpoints that ask Redis say so. HIREDIS= leaves it out.
+ifeq ($(origin HIREDIS),undefined)
+HIREDIS := $(shell $(PKG_CONFIG) --exists hiredis 2>/dev/null && echo 1)
+endif
+PACKAGES_RUN += $(if $(HIREDIS),hiredis)
+BACKEND := server/backend/absent.c
+ifneq ($(HIREDIS),)
+BACKEND := $(filter-out $(BACKEND),$(wildcard server/backend/*.c))
+endif
+
+SOURCES := $(BACKEND) $(wildcard lib/*.c config/*.c server/*.c server/http/*.c server/routes/*.c server/qr/*.c \
 	server/stats/*.c server/ctl/*.c balancer/*.c bench/*.c bench/model/*.c bench/stat/*.c \
-	bench/load/*.c bench/sim/*.c bench/plan/*.c bench/fleet/*.c bench/measure/*.c bench/sweep/*.c bench/report/*.c)
+	bench/load/*.c bench/sim/*.c bench/plan/*.c bench/fleet/*.c bench/measure/*.c bench/sweep/*.c bench/report/*.c \
+	bench/chapter/*.c bench/timeline/*.c)
 PARTS := $(filter-out $(MAINS),$(SOURCES))
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # Tables that a program of tools/ prints: gen/server/qr/qr_NAME.c.
@@ -74,8 +86,11 @@ REPORT_TEXTS := $(wildcard bench/report/*.gp bench/report/*.css bench/report/*.h
 GENERATED := $(BUILD)/gen/balancer/haproxy_template.h \
 	$(foreach t,$(REPORT_TEXTS),$(BUILD)/gen/$(subst .,_,$(t)).h)
 
-.PHONY: all run check check-only lint format bench bench-qr bench-sim prove-qr prove-theory experiment fuzz faults soak bench-limits install clean \
-	deps-run deps-check deps-bench deps-experiment schema unit-tests generated
+# Holds back what a Redis answers, for the lab.
+DELAY := $(BUILD)/services/delay/delay
+
+.PHONY: all run check check-only lint format bench bench-qr bench-sim prove-qr prove-theory experiment chapters fuzz faults soak bench-limits install clean \
+	deps-run deps-check deps-bench deps-experiment deps-lab schema unit-tests generated
 .DELETE_ON_ERROR:
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS))
@@ -87,14 +102,14 @@ run: deps-run
 check: deps-check
 	$(Q)$(MAKE) --no-print-directory check-only
 
-check-only: all unit-tests $(BUILD)/faults/drive
+check-only: all unit-tests $(BUILD)/faults/drive $(DELAY)
 	$(Q)BUILD=$(abspath $(BUILD)) tests/run
 
 unit-tests: $(UNIT_TESTS)
 
 generated: $(GENERATED)
 
-deps-run deps-check deps-bench deps-experiment: deps-%:
+deps-run deps-check deps-bench deps-experiment deps-lab: deps-%:
 	$(Q)tools/install-packages $*
 
 $(BUILD)/libquern.a: $(call object,$(PARTS)) $(TABLE_OBJECTS)
@@ -188,6 +203,21 @@ experiment: deps-experiment
 	done
 	$(Q)$(BUILD)/quern-bench report $(EXPERIMENT)
 
+CHAPTERS_DIR ?= $(BUILD)/chapters$(if $(FULL),-full)
+CHAPTERS := blocked-loop qr-node io-at-1000 power-users internal-latency round-robin telemetry
+chapters: deps-lab
+	$(Q)$(MAKE) --no-print-directory all $(DELAY)
+	$(Q)for name in $(CHAPTERS); do \
+		$(BUILD)/quern-bench chapter $$name --build $(BUILD) -o $(CHAPTERS_DIR)/$$name $(if $(FULL),--full) || [ $$? = 3 ] || exit 1; \
+	done
+	$(Q)$(BUILD)/quern-bench chapter --index $(CHAPTERS_DIR)
+
+# What chapters start beside the fleet.
+$(DELAY): $(BUILD)/obj/bench/services/delay/delay.o $(BUILD)/libquern.a
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
+
 # Programs that measure or prove one part: make bench-qr, bench-sim, prove-qr, prove-theory.
 bench-qr: $(BUILD)/speed/bench_qr
 prove-qr: $(BUILD)/speed/prove_qr
@@ -233,7 +263,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/quern config/quern.json config/quern.schema.json
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/man/*.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/quern packaging/prometheus/quern-alerts.yml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/quern/prometheus packaging/prometheus/*.yml
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in packaging/systemd/*.service; do \
 		sed 's,/usr/local/bin,$(PREFIX)/bin,' $$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; \

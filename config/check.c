@@ -1,5 +1,7 @@
 #include "config/draft.h"
 
+#include "lib/address.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -11,6 +13,7 @@
 #define LAB_MAX_MS 10000 /* longest request of the lab */
 /* A worker that does its work has 2 to 3 MiB, and a few KiB more for each connection. */
 #define RSS_MIN_MB 16
+#define PREFIX_BYTES 100
 
 static bool usable(const struct config_draft *d, enum config_id id)
 {
@@ -191,6 +194,61 @@ static void check_log(const struct config_draft *d)
 			"has no effect without an access log");
 }
 
+/* --- execution, metrics, lab
+ * ---------------------------------------------------------------------------------------
+ */
+
+static void warn_of_execution(const struct config_draft *d)
+{
+	static const struct {
+		enum config_id id;
+		enum config_strategy strategy;
+	} uses[] = {
+		{ID_execution_threads, STRATEGY_OFFLOAD},
+		{ID_execution_queue, STRATEGY_OFFLOAD},
+		{ID_execution_slice_us, STRATEGY_YIELD},
+	};
+	const int64_t value[] = {d->values.execution_threads, d->values.execution_queue,
+		d->values.execution_slice_us};
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		if (usable(d, uses[i].id) && usable(d, ID_execution_strategy) &&
+			d->values.execution_strategy != (int)uses[i].strategy &&
+			value[i] != config_options[uses[i].id].number)
+			draft_complain(d, d->warnings, uses[i].id, ID_execution_strategy,
+				"has no effect: it is for strategy \"%s\"",
+				uses[i].strategy == STRATEGY_OFFLOAD ? "offload" : "yield");
+}
+
+/* An address that need not be there. */
+static void check_optional_address(
+	const struct config_draft *d, enum config_id id, const char *value)
+{
+	struct address address;
+
+	if (usable(d, id) && *value && address_parse(&address, value, false) < 0)
+		draft_complain(d, d->errors, id, CONFIG_IDS,
+			"is not allowed; allowed: \"\", or HOST:PORT or [IPv6]:PORT, numeric");
+}
+
+/* Graphite's names are paths of which the parts are divided by dots. */
+static void check_prefix(const struct config_draft *d)
+{
+	static const char legal[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	const char *prefix = d->values.metrics_prefix;
+	const size_t len = strlen(prefix);
+
+	if (!usable(d, ID_metrics_prefix))
+		return;
+	if (len == 0 || len > PREFIX_BYTES || prefix[strspn(prefix, legal)] || prefix[0] == '.' ||
+		prefix[len - 1] == '.' || strstr(prefix, ".."))
+		draft_complain(d, d->errors, ID_metrics_prefix, CONFIG_IDS,
+			"is not allowed; allowed: 1 to %d letters, digits, - and _, in parts "
+			"divided by dots",
+			PREFIX_BYTES);
+}
+
 void draft_check(const struct config_draft *d)
 {
 	check_count(d);
@@ -204,5 +262,9 @@ void draft_check(const struct config_draft *d)
 	check_field(d, ID_http_cache_control, d->values.http_cache_control);
 	check_field(d, ID_http_allow_origin, d->values.http_allow_origin);
 	check_log(d);
+	check_optional_address(d, ID_metrics_statsd, d->values.metrics_statsd);
+	check_prefix(d);
+	check_optional_address(d, ID_lab_redis, d->values.lab_redis);
 	warn_of_balancer(d);
+	warn_of_execution(d);
 }

@@ -26,6 +26,7 @@ enum config_policy {
 	POLICY_RANDOM_2,
 	POLICY_CENTRAL
 };
+enum config_strategy { STRATEGY_INLINE, STRATEGY_OFFLOAD, STRATEGY_YIELD };
 enum config_engine { ENGINE_QUERN, ENGINE_LIBQRENCODE };
 enum config_discovery { DISCOVERY_STATIC, DISCOVERY_DNS };
 

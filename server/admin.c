@@ -2,6 +2,7 @@
 
 #include "config/live.h"
 #include "lib/log.h"
+#include "server/admin_trace.h"
 #include "server/descriptors.h"
 #include "server/http/conn.h"
 #include "server/http/server.h"
@@ -9,6 +10,7 @@
 #include "server/stats/fleet.h"
 #include "server/stats/metrics.h"
 #include "server/stats/sample.h"
+#include "server/stats/statsd.h"
 #include "server/stats/status_json.h"
 
 #include <errno.h>
@@ -18,16 +20,20 @@
 
 #define HEADER_BYTES 8192
 #define CONNECTIONS 256
+#define TRACES_AT_ONCE 8u
+#define KEPT_BYTES ((size_t)1 << 20)
 #define CLIENT_US 5000000u
 #define IDLE_US 60000000u
+#define STATSD_FINISH_US 500000u /* the master waits a second for the end of this process */
 
 struct admin {
 	struct config *config; /* this process's own copy */
 	const char *config_path;
-	const struct stats_region *stats;
+	struct stats_region *stats;
 	struct event_base *base;
 	struct event *tick;
 	struct sampler *sampler;
+	struct statsd *statsd;	  /* NULL: metrics.statsd is empty */
 	struct stats_region *own; /* the HTTP layer's counters need a place; nobody reads these */
 	struct http_server server;
 	struct signals signals;
@@ -35,10 +41,11 @@ struct admin {
 };
 
 /* 200 while at least one worker takes work; the body tells whether that is all of them. */
-static void answer_health(struct admin *a)
+static void answer_health(struct admin *a, const struct http_conn *c)
 {
 	enum fleet_state state = fleet_state_of(a->stats);
 	bool serves = state == FLEET_OK || state == FLEET_DEGRADED;
+	(void)c;
 
 	http_reply_json(&a->server.reply, serves ? 200 : 503, "");
 	buffer_printf(&a->server.reply.body,
@@ -47,27 +54,42 @@ static void answer_health(struct admin *a)
 		atomic_load(&a->stats->wanted), fleet_count(a->stats, SLOT_PARKED));
 }
 
-static void answer_status(struct admin *a)
+static void answer_status(struct admin *a, const struct http_conn *c)
 {
+	(void)c;
 	http_reply_json(&a->server.reply, 200, "");
 	if (status_json_write(a->sampler, a->config, a->config_path, &a->server.reply.body) != 0)
 		a->server.reply.body.failed = true;
 }
 
-static void answer_metrics(struct admin *a)
+static void answer_metrics(struct admin *a, const struct http_conn *c)
 {
+	(void)c;
 	http_reply_reset(&a->server.reply);
 	a->server.reply.content_type = METRICS_CONTENT_TYPE;
 	if (metrics_write(a->sampler, &a->server.reply.body) != 0)
 		a->server.reply.body.failed = true;
 }
 
+/* An answer of tens of megabytes, which its connection keeps until its client has taken it: not for everybody at once. */
+static void answer_trace(struct admin *a, const struct http_conn *c)
+{
+	const struct http_span query = c->request.query;
+
+	if (a->server.busy > TRACES_AT_ONCE)
+		http_reply_error(&a->server.reply, 503, "overloaded",
+			"too many others are being answered; try again");
+	else
+		admin_trace_answer(a->stats, http_conn_text(c, query), query.len, &a->server.reply);
+}
+
 static const struct {
 	const char *path;
-	void (*answer)(struct admin *a);
+	void (*answer)(struct admin *a, const struct http_conn *c);
 } pages[] = {
 	{"/status.json", answer_status},
 	{"/metrics", answer_metrics},
+	{"/trace.json", answer_trace},
 	{"/healthz", answer_health},
 };
 
@@ -94,12 +116,13 @@ static void fill_reply(struct admin *a, const struct http_conn *c)
 			memcmp(pages[i].path, path, q->path.len) != 0)
 			continue;
 		if (q->method == HTTP_GET || q->method == HTTP_HEAD)
-			pages[i].answer(a);
+			pages[i].answer(a, c);
 		else
 			refuse_method(reply);
 		return;
 	}
-	http_reply_error(reply, 404, "not_found", "there are /status.json, /metrics and /healthz");
+	http_reply_error(reply, 404, "not_found",
+		"there are /status.json, /metrics, /trace.json and /healthz");
 }
 
 static void end_if_idle(struct admin *a)
@@ -120,6 +143,9 @@ static void on_request(struct http_conn *c, void *arg)
 	http_server_wake(&a->server);
 	timing.work_us = a->server.now_us - c->complete_us;
 	http_conn_answer(c, &timing);
+	/* A trace is asked for once in a while: the next answer need not find room for one. */
+	if (a->server.reply.body.cap > KEPT_BYTES)
+		buffer_done(&a->server.reply.body);
 	end_if_idle(a);
 }
 
@@ -141,6 +167,45 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	http_server_settle(&a->server);
 }
 
+static uint64_t statsd_interval_us(const struct admin *a)
+{
+	return (uint64_t)a->config->metrics_interval_ms * 1000u;
+}
+
+static void on_statsd_state(int error, void *arg)
+{
+	const struct admin *a = arg;
+
+	if (error)
+		log_warn("figures for statsd at %s are lost: %s", a->config->metrics_statsd,
+			strerror(-error));
+	else
+		log_info("figures for statsd at %s are taken again", a->config->metrics_statsd);
+}
+
+/* Status is served without statsd too, so whatever is wrong here is only told. */
+static void begin_statsd(struct admin *a)
+{
+	struct statsd_options options = {
+		.prefix = a->config->metrics_prefix,
+		.interval_us = statsd_interval_us(a),
+		/* Workers may have served before the first admin process was there; what a later one finds was told. */
+		.from_zero = stats_get(&a->stats->admin_starts) == 0,
+		.on_state = on_statsd_state,
+		.arg = a,
+	};
+	int error;
+
+	if (!*a->config->metrics_statsd)
+		return;
+	error = address_parse(&options.to, a->config->metrics_statsd, false);
+	if (!error)
+		error = statsd_new(&a->statsd, a->base, a->stats, a->sampler, &options);
+	if (error)
+		log_error("cannot send figures to statsd at %s: %s", a->config->metrics_statsd,
+			strerror(-error));
+}
+
 static void on_signal(int number, void *arg)
 {
 	struct admin *a = arg;
@@ -152,6 +217,8 @@ static void on_signal(int number, void *arg)
 	if (number == SIGHUP) {
 		config_live_take(a->config, a->stats->live.value);
 		log_set_level((enum log_level)a->config->log_level);
+		if (a->statsd)
+			statsd_set_interval(a->statsd, statsd_interval_us(a));
 		return;
 	}
 	/* Who has begun to ask is answered. */
@@ -196,6 +263,8 @@ static int begin(struct admin *a, int listener)
 	if (error)
 		return error;
 	sampler_tick(a->sampler);
+	begin_statsd(a);
+	stats_add(&a->stats->admin_starts, 1);
 	error = take_signals(a);
 	if (error)
 		http_server_done(&a->server);
@@ -206,13 +275,14 @@ static void end(struct admin *a)
 {
 	if (a->tick)
 		event_free(a->tick);
+	statsd_free(a->statsd);
 	sampler_free(a->sampler);
 	stats_region_free(a->own);
 	event_base_free(a->base);
 }
 
-int admin_run(struct config *config, const char *config_path, const struct stats_region *stats,
-	int listener)
+int admin_run(
+	struct config *config, const char *config_path, struct stats_region *stats, int listener)
 {
 	struct admin a = {.config = config, .config_path = config_path, .stats = stats};
 
@@ -228,6 +298,8 @@ int admin_run(struct config *config, const char *config_path, const struct stats
 	} else {
 		if (event_base_dispatch(a.base) < 0)
 			log_error("the event loop failed");
+		if (a.statsd)
+			statsd_finish(a.statsd, STATSD_FINISH_US);
 		signals_done(&a.signals);
 		http_server_done(&a.server);
 	}

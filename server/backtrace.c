@@ -8,6 +8,7 @@
 #include <link.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #define STACK_BYTES 65536u
 /* A pipe that can be written to takes this much without blocking (PIPE_BUF); FRAMES lines of the longest names fit. */
 #define TEXT_BYTES 4096u
+/* All threads together have this long to tell where they are: the watchdog does not wait for long. */
+#define THREADS_MS 200
 
 /* A program or library and where it lies. */
 struct module {
@@ -32,7 +35,12 @@ static struct {
 	struct module module[MODULES];
 	unsigned modules;
 	_Alignas(64) char stack[STACK_BYTES];
+	int ask; /* the signal that asks a thread where it is; 0: not installed */
+	_Atomic pid_t at_work[BACKTRACE_THREADS]; /* 0: it is not */
+	_Atomic unsigned told;
 } known;
+
+static _Thread_local unsigned own_number;
 
 /* --- when installed */
 
@@ -207,6 +215,41 @@ static void write_out(const struct text *t)
 		return; /* nobody is left to be told of it */
 }
 
+/* In a thread that was asked. */
+static void on_ask(int number, siginfo_t *info, void *context)
+{
+	struct text t = {0};
+	const uint64_t wall_us = clock_wall_us();
+	(void)number;
+
+	/* Others have no business with this signal. */
+	if (info->si_pid != getpid())
+		return;
+	put_prefix(&t, wall_us);
+	put(&t, "its thread ");
+	put_decimal(&t, own_number, 1);
+	put(&t, " was in a job, and here, innermost frame first:\n");
+	put_frames(&t, interrupted_at(context), wall_us);
+	write_out(&t);
+	atomic_fetch_add(&known.told, 1);
+}
+
+/* One after the other. One that takes no signal has nothing to tell. */
+static void ask_threads(void)
+{
+	int left_ms = THREADS_MS;
+
+	for (unsigned i = 0; i < BACKTRACE_THREADS; i++) {
+		const pid_t thread = atomic_load(&known.at_work[i]);
+		const unsigned told = atomic_load(&known.told);
+
+		if (thread == 0 || tgkill(getpid(), thread, known.ask) != 0)
+			continue;
+		for (; left_ms > 0 && atomic_load(&known.told) == told; left_ms--)
+			(void)poll(NULL, 0, 1);
+	}
+}
+
 static void on_abort(int number, siginfo_t *info, void *context)
 {
 	struct text t = {0};
@@ -221,6 +264,8 @@ static void on_abort(int number, siginfo_t *info, void *context)
 	put(&t, "; it was here, innermost frame first:\n");
 	put_frames(&t, interrupted_at(context), wall_us);
 	write_out(&t);
+	if (!own)
+		ask_threads();
 	/* Comes when this returns, and is not caught any more (SA_RESETHAND). */
 	(void)raise(number);
 }
@@ -229,6 +274,8 @@ int backtrace_install(void)
 {
 	const stack_t stack = {.ss_sp = known.stack, .ss_size = sizeof(known.stack)};
 	struct sigaction action = {.sa_sigaction = on_abort};
+	struct sigaction ask = {.sa_sigaction = on_ask, .sa_flags = SA_SIGINFO | SA_RESTART};
+	const int number = SIGRTMIN;
 	void *frame[1];
 
 	known.modules = 0;
@@ -237,7 +284,27 @@ int backtrace_install(void)
 	(void)backtrace(frame, 1);
 	action.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND;
 	(void)sigemptyset(&action.sa_mask);
-	if (sigaltstack(&stack, NULL) != 0 || sigaction(SIGABRT, &action, NULL) != 0)
+	(void)sigfillset(&ask.sa_mask);
+	if (sigaltstack(&stack, NULL) != 0 || sigaction(SIGABRT, &action, NULL) != 0 ||
+		sigaction(number, &ask, NULL) != 0)
 		return -errno;
+	known.ask = number;
 	return 0;
+}
+
+void backtrace_add_thread(unsigned number)
+{
+	sigset_t set;
+
+	own_number = number;
+	if (known.ask == 0)
+		return;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, known.ask);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void backtrace_set_at_work(bool at_work)
+{
+	atomic_store(&known.at_work[own_number], at_work ? gettid() : 0);
 }

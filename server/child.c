@@ -138,12 +138,13 @@ void child_tell(struct child *c, enum child_leave leave, uint64_t deadline_us)
 	child_signal(c, leave == CHILD_RETIRES ? SIGTERM : SIGQUIT);
 }
 
-void child_accuse(struct child *c, uint64_t silent_us, uint64_t now_us)
+void child_accuse(struct child *c, uint64_t silent_us, bool in_thread, uint64_t now_us)
 {
 	if (c->silent_us != 0)
 		return;
-	log_warn("worker %d (pid %d) hangs: its loop has not turned for %.1f s", c->slot,
-		(int)c->pid, (double)silent_us / 1e6);
+	log_warn("worker %d (pid %d) hangs: %s for %.1f s", c->slot, (int)c->pid,
+		in_thread ? "a thread of it has been in one job" : "its loop has not turned",
+		(double)silent_us / 1e6);
 	c->silent_us = silent_us;
 	child_signal(c, SIGABRT);
 	c->deadline_us = now_us + WATCHDOG_GRACE_US;
@@ -182,6 +183,11 @@ static void settle(
 	stats_set(&s->connections, 0);
 	stats_set(&s->active, 0);
 	stats_set(&s->queue, 0);
+	stats_set(&s->calls, 0);
+	stats_set(&s->pool_threads, 0);
+	stats_set(&s->pool_queue, 0);
+	stats_set(&s->pool_active, 0);
+	stats_set(&s->pool_since_us, 0);
 	stats_set(&s->lag_us, 0);
 	stats_set(&s->lag_due_us, 0);
 	atomic_store(&s->state, state);

@@ -67,8 +67,8 @@ void child_signal(const struct child *c, int number);
 /* Tells a worker to leave, once; it is killed at deadline_us if it has not by then. */
 void child_tell(struct child *c, enum child_leave leave, uint64_t deadline_us);
 
-/* It hangs: SIGABRT, and SIGKILL a moment later. */
-void child_accuse(struct child *c, uint64_t silent_us, uint64_t now_us);
+/* It hangs, its loop or a thread: SIGABRT, and SIGKILL a moment later. */
+void child_accuse(struct child *c, uint64_t silent_us, bool in_thread, uint64_t now_us);
 
 /* SIGKILL if its deadline has passed. */
 void child_enforce(struct child *c, uint64_t now_us);

@@ -184,7 +184,8 @@ static void watch(struct fleet *f, uint64_t now_us)
 			const struct stats_seat *s = child_seat(c, f->legacy);
 
 			if (c->pid > 0 && watchdog_is_hung(&f->watchdog, s, now_us))
-				child_accuse(c, watchdog_silence_us(s, now_us), now_us);
+				child_accuse(c, watchdog_silence_us(s, now_us),
+					watchdog_blames_thread(s, now_us), now_us);
 		}
 	}
 }

@@ -10,11 +10,15 @@
 #include <sys/queue.h>
 
 struct route;
+struct task;
+struct job_queue;
 
 struct job {
 	TAILQ_ENTRY(job) link;
 	const struct route *route;
-	bool queued;
+	struct task *task;    /* its work, once that has begun; NULL where it is done in one go */
+	struct job_queue *in; /* NULL: in none */
+	unsigned long long number; /* of its request, in its worker's life */
 };
 
 TAILQ_HEAD(job_list, job);
@@ -36,7 +40,10 @@ bool job_push(struct job_queue *q, struct job *job) __attribute__((warn_unused_r
 /* The job that waited longest, taken out; NULL when there is none. */
 struct job *job_pop(struct job_queue *q);
 
-/* Takes a job out before its turn; nothing happens if it is not queued. */
-void job_remove(struct job_queue *q, struct job *job);
+/* Takes a job out of the queue that it is in, if it is in one. */
+void job_remove(struct job *job);
+
+/* Puts a job at the end without regard to the limit: one that had its turn already, and has more to do. */
+void job_push_again(struct job_queue *q, struct job *job);
 
 #endif

@@ -52,7 +52,11 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 	uint64_t late = now > l->due_us ? now - l->due_us : 0;
 	stats_set(&stats->lag_us, late);
 	histogram_record(&stats->loop_lag, late);
+	if (late > LAG_FULL_US)
+		stats_add(&stats->loop_full, 1);
 	publish_losses(l);
+	if (l->on_tick)
+		l->on_tick(l->arg);
 	/* One sample a period, however late it was: a stall counts once, with its length. Arming
 	 * clears the expiry. */
 	l->due_us = now + LAG_PERIOD_US;

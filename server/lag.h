@@ -12,8 +12,6 @@
 #include <event2/event.h>
 #include <stdint.h>
 
-#define LAG_PERIOD_US 100000u
-
 struct lag {
 	struct http_server *server; /* borrowed: its clock and its counters */
 	struct event *event;
@@ -21,6 +19,8 @@ struct lag {
 	uint64_t due_us;
 	uint64_t log_lost; /* of log_lost(), what is in the counters already */
 	struct trim trim;
+	void (*on_tick)(void *arg); /* set by who wants to be called each time, else NULL */
+	void *arg;
 };
 
 /* 0 or -errno; lag_done() takes either. */

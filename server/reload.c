@@ -55,8 +55,13 @@ static void compare(struct reload *r, const struct reload_source *from, const st
 	tell_pinned(text, from);
 	r->changed = live + roll + balancer > 0;
 	r->rolls = roll > 0;
-	/* Its log, and what it shows of HAProxy's options. */
-	r->admin_too = balancer > 0 || !config_same(&config_options[ID_log_destination], old, new);
+	/* Its log, where it sends figures, and what it shows of HAProxy's options. */
+	static const enum config_id of_admin[] = {
+		ID_log_destination, ID_metrics_statsd, ID_metrics_prefix};
+	r->admin_too = balancer > 0;
+	for (size_t i = 0; i < sizeof(of_admin) / sizeof(of_admin[0]); i++)
+		if (!config_same(&config_options[of_admin[i]], old, new))
+			r->admin_too = true;
 }
 
 /* Each line of the warnings, behind the rest. */

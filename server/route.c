@@ -15,6 +15,7 @@ static const struct route routes[] = {
 		.id = ROUTE_ROOT,
 		.work = "qr",
 		.handle = route_root,
+		.class = &work_root,
 	},
 	{
 		.path = "/qr",
@@ -23,6 +24,7 @@ static const struct route routes[] = {
 		.id = ROUTE_QR,
 		.work = "qr",
 		.handle = route_qr,
+		.class = &work_qr,
 	},
 	{
 		.path = "/healthz",
@@ -40,7 +42,7 @@ static const struct route routes[] = {
 		.id = ROUTE_LAB_SLEEP,
 		.lab = true,
 		.work = "lab",
-		.handle = route_lab_sleep,
+		.class = &work_sleep,
 	},
 	{
 		.path = "/lab/burn",
@@ -49,7 +51,7 @@ static const struct route routes[] = {
 		.id = ROUTE_LAB_BURN,
 		.lab = true,
 		.work = "lab",
-		.handle = route_lab_burn,
+		.class = &work_burn,
 	},
 	{
 		.path = "/lab/constant",
@@ -59,6 +61,42 @@ static const struct route routes[] = {
 		.lab = true,
 		.work = "lab",
 		.handle = route_lab_constant,
+	},
+	{
+		.path = "/lab/hash",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_LAB_HASH,
+		.lab = true,
+		.work = "lab",
+		.class = &work_hash,
+	},
+	{
+		.path = "/lab/lookup",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_LAB_LOOKUP,
+		.lab = true,
+		.work = "lab",
+		.class = &work_lookup,
+	},
+	{
+		.path = "/lab/history",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_LAB_HISTORY,
+		.lab = true,
+		.work = "lab",
+		.class = &work_history,
+	},
+	{
+		.path = "/lab/latency",
+		.methods = READS,
+		.allow = "GET, HEAD, OPTIONS",
+		.id = ROUTE_LAB_LATENCY,
+		.lab = true,
+		.work = "lab",
+		.class = &work_latency,
 	},
 };
 

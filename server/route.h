@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 struct params;
+struct work_class;
 
 /* What a handler may look at and write to, for the length of one call. */
 struct exchange {
@@ -34,7 +35,10 @@ struct route {
 	bool at_once;	  /* answered when it arrives, not from the job queue */
 	bool lab;	  /* only there with lab.enabled */
 	const char *work; /* name of the work in Server-Timing */
+	/* One of both at least. The handler does all in one go on the loop; where there is none, or jobs are for threads, the
+	 * work is done by execution.strategy. */
 	void (*handle)(struct exchange *x);
+	const struct work_class *class;
 };
 
 /*

@@ -41,17 +41,40 @@ bool watchdog_round(struct watchdog *w, uint64_t now_us)
 	return now_us >= w->trust_us;
 }
 
-uint64_t watchdog_silence_us(const struct stats_seat *s, uint64_t now_us)
+static uint64_t since(uint64_t sign_us, uint64_t now_us)
+{
+	return now_us > sign_us ? now_us - sign_us : 0;
+}
+
+static uint64_t loop_silence_us(const struct stats_seat *s, uint64_t now_us)
 {
 	/* The latest sign of all: what an earlier worker left behind is older than the fork of this one. */
-	uint64_t sign_us = stats_get(&s->spawned_us);
-	const uint64_t ready_us = stats_get(&s->ready_us);
+	const uint64_t spawned_us = stats_get(&s->spawned_us), ready_us = stats_get(&s->ready_us);
 
+	if (ready_us == 0)
+		return since(spawned_us, now_us);
+	return since(larger(spawned_us, larger(ready_us, stats_get(&s->lag_due_us))), now_us);
+}
+
+/* A thread that is in one job for so long hangs as a loop would. */
+static uint64_t pool_silence_us(const struct stats_seat *s, uint64_t now_us)
+{
+	const uint64_t ready_us = stats_get(&s->ready_us), pool_us = stats_get(&s->pool_since_us);
+
+	return ready_us != 0 && pool_us != 0 ? since(larger(ready_us, pool_us), now_us) : 0;
+}
+
+uint64_t watchdog_silence_us(const struct stats_seat *s, uint64_t now_us)
+{
 	if (atomic_load_explicit(&s->pid, memory_order_relaxed) == 0)
 		return 0;
-	if (ready_us != 0)
-		sign_us = larger(sign_us, larger(ready_us, stats_get(&s->lag_due_us)));
-	return now_us > sign_us ? now_us - sign_us : 0;
+	return larger(loop_silence_us(s, now_us), pool_silence_us(s, now_us));
+}
+
+bool watchdog_blames_thread(const struct stats_seat *s, uint64_t now_us)
+{
+	/* A loop that hangs no longer tells what the threads do. */
+	return loop_silence_us(s, now_us) < pool_silence_us(s, now_us) / 2;
 }
 
 bool watchdog_is_hung(const struct watchdog *w, const struct stats_seat *s, uint64_t now_us)

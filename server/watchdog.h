@@ -29,10 +29,13 @@ void watchdog_set(struct watchdog *w, uint64_t limit_us, uint64_t now_us);
 bool watchdog_round(struct watchdog *w, uint64_t now_us);
 
 /*
- * How long the living worker in the seat has given no sign of life: since its loop timer was due, or, not ready yet,
- * since it was forked. 0: it is well.
+ * How long the living worker in the seat has given no sign of life: since its loop timer was due, or a thread of its pool has
+ * been in one job, whichever is longer; or, not ready yet, since it was forked. 0: it is well.
  */
 uint64_t watchdog_silence_us(const struct stats_seat *s, uint64_t now_us);
+
+/* Of one that is silent: a thread is, and the loop is well. */
+bool watchdog_blames_thread(const struct stats_seat *s, uint64_t now_us);
 
 /* Whether that is beyond the limit. */
 bool watchdog_is_hung(const struct watchdog *w, const struct stats_seat *s, uint64_t now_us);

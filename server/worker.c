@@ -3,12 +3,14 @@
 #include "config/live.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "server/backend/backend.h"
 #include "server/descriptors.h"
 #include "server/worker_internal.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,6 +66,7 @@ static void take_live_options(struct worker *w)
 	log_set_level((enum log_level)w->config->log_level);
 	raise_descriptors(w->config);
 	job_queue_limit(&w->queue, (size_t)w->config->limits_queue);
+	backend_set_timeout(w->backend, (uint64_t)w->config->lab_redis_ms * 1000u);
 	struct http_server_options options = server_options(w);
 	http_server_change(&w->server, &options);
 }
@@ -127,7 +130,7 @@ static void serve(struct worker *w)
 {
 	http_server_wake(&w->server);
 	while (!leave_is_over(&w->leave)) {
-		bool idle = w->queue.len == 0;
+		bool idle = w->queue.len + w->begun.len == 0;
 
 		/* Others accept on it, or nobody will: whoever connects must be refused, and not wait for us in vain.
 		 * HAProxy may have sent somebody just before it heard. */
@@ -148,6 +151,12 @@ static void serve(struct worker *w)
 	log_drain(w);
 }
 
+static void on_tick(void *arg)
+{
+	worker_publish_pool(arg);
+	worker_publish_pool_cpu(arg);
+}
+
 static void serve_on(struct worker *w)
 {
 	struct http_server_options options = server_options(w);
@@ -158,12 +167,16 @@ static void serve_on(struct worker *w)
 		return;
 	}
 	error = lag_init(&w->lag, w->base, &w->server);
+	w->lag.on_tick = on_tick;
+	w->lag.arg = w;
 	if (!error)
 		error = leave_init(&w->leave, w->base, &w->server);
 	if (!error)
+		error = worker_tasks_init(w);
+	if (!error)
 		error = take_signals(w);
 	if (error) {
-		log_error("cannot watch the loop: %s", strerror(-error));
+		log_error("cannot prepare the loop: %s", strerror(-error));
 	} else {
 		/* HAProxy checks slots, so it may have asked the one before for its health just now. */
 		w->leave.drain.checked_us = clock_us();
@@ -178,6 +191,8 @@ static void serve_on(struct worker *w)
 	leave_done(&w->leave);
 	lag_done(&w->lag);
 	http_server_done(&w->server);
+	/* No connection is left, so that nobody waits for what threads or the backend still do. */
+	worker_tasks_done(w);
 }
 
 int worker_run(
@@ -186,10 +201,13 @@ int worker_run(
 	struct worker w = {.config = config,
 		.region = stats,
 		.stats = &stats->slot[slot].seat[seat],
+		.trace = trace_ring_of(stats, (uint32_t)slot, seat),
 		.slot = slot,
 		.listener = listener};
 
 	job_queue_init(&w.queue, (size_t)config->limits_queue);
+	job_queue_init(&w.begun, SIZE_MAX);
+	job_queue_init(&w.held, SIZE_MAX);
 	params_init(&w.params);
 	buffer_init(&w.scratch);
 	int shortage = descriptors_allow_loop();

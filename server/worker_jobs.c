@@ -23,13 +23,12 @@ static struct http_conn *conn_of(struct job *job)
 	return (struct http_conn *)((char *)job - offsetof(struct http_conn, job));
 }
 
-static void publish_queue(struct worker *w)
+void worker_publish_queue(struct worker *w)
 {
-	stats_set(&w->stats->queue, w->queue.len);
+	stats_set(&w->stats->queue, w->queue.len + w->begun.len + w->held.len);
 }
 
-/* Counts, logs and sends what is in the server's reply. */
-static void answer(struct worker *w, struct http_conn *c, enum stats_route route,
+void worker_answer(struct worker *w, struct http_conn *c, enum stats_route route,
 	const struct http_reply_timing *timing)
 {
 	const struct http_reply *r = &w->server.reply;
@@ -44,21 +43,20 @@ static void answer(struct worker *w, struct http_conn *c, enum stats_route route
 			.body_bytes = r->body.len,
 			.queue_us = timing->queue_us,
 			.work_us = timing->work_us,
-			.response_us = timing->queue_us + timing->work_us,
+			.response_us = timing->queue_us + timing->work_us + timing->wait_us,
 		};
 		access_log(c, &entry, w->config, &w->scratch);
 	}
 	http_conn_answer(c, timing);
 }
 
-/* 503 before any work was spent on it. */
-static void shed(struct worker *w, struct http_conn *c, enum stats_route route, uint64_t queue_us,
+void worker_shed(struct worker *w, struct http_conn *c, enum stats_route route, uint64_t queue_us,
 	const char *message)
 {
 	struct http_reply_timing timing = {.queue_us = queue_us, .work = "none"};
 
 	http_reply_error(&w->server.reply, 503, "overloaded", message);
-	answer(w, c, route, &timing);
+	worker_answer(w, c, route, &timing);
 }
 
 /* HAProxy asks for the worker's health without the stamp that it gives to the requests of clients: those ask for the
@@ -77,20 +75,42 @@ static bool tells_leaving(const struct worker *w)
 	return alone && drain_refuses_checks(&w->leave.drain);
 }
 
-static void fill_reply(struct worker *w, struct http_conn *c, const struct route *route)
+struct exchange worker_exchange(struct worker *w, struct http_conn *c)
 {
-	struct exchange x = {
+	http_reply_reset(&w->server.reply);
+	return (struct exchange){
 		.request = &c->request,
 		.data = http_conn_data(c),
 		.reply = &w->server.reply,
 		.config = w->config,
-		.draining = is_check(c, route) && tells_leaving(w),
 		.params = &w->params,
 		.scratch = &w->scratch,
 	};
+}
 
-	http_reply_reset(&w->server.reply);
+static void fill_reply(struct worker *w, struct http_conn *c, const struct route *route)
+{
+	struct exchange x = worker_exchange(w, c);
+
+	x.draining = is_check(c, route) && tells_leaving(w);
 	route->handle(&x);
+}
+
+/* What is done in one go is one entry of the timeline. */
+static void note_job(struct worker *w, const struct http_conn *c, enum stats_route route,
+	uint64_t arrived_us, uint64_t start_us)
+{
+	const struct trace_entry e = {
+		.kind = TRACE_JOB,
+		.route = route,
+		.status = w->server.reply.status,
+		.job = c->job.number,
+		.from_us = arrived_us,
+		.start_us = start_us,
+		.end_us = w->server.now_us,
+	};
+
+	trace_put(w->trace, &e);
 }
 
 static void answer_at_once(struct worker *w, struct http_conn *c, const struct route *route)
@@ -100,7 +120,8 @@ static void answer_at_once(struct worker *w, struct http_conn *c, const struct r
 
 	fill_reply(w, c, route);
 	timing.work_us = clock_us() - c->complete_us;
-	answer(w, c, route->id, &timing);
+	note_job(w, c, route->id, c->complete_us, c->complete_us);
+	worker_answer(w, c, route->id, &timing);
 	if (check)
 		drain_note_check(&w->leave.drain, w->server.now_us);
 }
@@ -113,15 +134,16 @@ void worker_on_request(struct http_conn *c, void *arg)
 	struct http_reply_timing nothing = {.work = "none"};
 	enum stats_route id = ROUTE_NONE;
 
+	c->job = (struct job){.number = ++w->requests};
 	if (c->request.refusal.status != 0) {
 		http_reply_refuse(&w->server.reply, &c->request.refusal);
-		answer(w, c, id, &nothing);
+		worker_answer(w, c, id, &nothing);
 		return;
 	}
 	const struct route *route =
 		route_find(&c->request, http_conn_data(c), w->config, &w->server.reply, &id);
 	if (!route) {
-		answer(w, c, id, &nothing);
+		worker_answer(w, c, id, &nothing);
 		return;
 	}
 	if (route->at_once) {
@@ -129,11 +151,12 @@ void worker_on_request(struct http_conn *c, void *arg)
 		return;
 	}
 	c->job.route = route;
-	if (!job_push(&w->queue, &c->job)) {
+	if (w->queue.len + w->begun.len + w->held.len >= w->queue.limit ||
+		!job_push(&w->queue, &c->job)) {
 		stats_add(&w->stats->shed_full, 1);
-		shed(w, c, route->id, 0, "the queue is full");
+		worker_shed(w, c, route->id, 0, "the queue is full");
 	}
-	publish_queue(w);
+	worker_publish_queue(w);
 }
 
 /* The client closed while its request waited. */
@@ -141,15 +164,23 @@ void worker_on_gone(struct http_conn *c, void *arg)
 {
 	struct worker *w = arg;
 
-	if (!c->job.queued)
+	if (!c->job.in && !c->job.task)
 		return;
-	job_remove(&w->queue, &c->job);
-	publish_queue(w);
+	job_remove(&c->job);
+	worker_publish_queue(w);
+	if (c->job.task)
+		worker_abandon_task(w, c->job.task);
 	stats_add(&w->stats->abandoned, 1);
 }
 
-/* How long it took, to the answer's last byte. */
-static uint64_t run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64_t began_us)
+void worker_count_job(struct worker *w, uint64_t queue_us, uint64_t work_us, uint64_t response_us)
+{
+	histogram_record(&w->stats->queue_time, queue_us);
+	histogram_record(&w->stats->service_time, work_us);
+	histogram_record(&w->stats->response_time, response_us);
+}
+
+static void run(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64_t began_us)
 {
 	const struct route *route = c->job.route;
 	struct http_reply_timing timing = {.queue_us = queue_us, .work = route->work};
@@ -159,13 +190,10 @@ static uint64_t run(struct worker *w, struct http_conn *c, uint64_t queue_us, ui
 	timing.work_us = w->server.now_us - began_us;
 	/* Before the client can know of it. */
 	stats_add(&w->stats->jobs, 1);
-	answer(w, c, route->id, &timing);
-	histogram_record(&w->stats->queue_time, queue_us);
-	histogram_record(&w->stats->service_time, timing.work_us);
+	note_job(w, c, route->id, began_us - queue_us, began_us);
+	worker_answer(w, c, route->id, &timing);
 	http_server_wake(&w->server);
-	uint64_t job_us = w->server.now_us - began_us;
-	histogram_record(&w->stats->response_time, queue_us + job_us);
-	return job_us;
+	worker_count_job(w, queue_us, timing.work_us, queue_us + w->server.now_us - began_us);
 }
 
 /* This turn's poll had room for all that there was to tell. */
@@ -190,38 +218,93 @@ static bool is_gone(const struct worker *w, const struct http_conn *c)
 	return http_conn_is_gone(c);
 }
 
-/* Takes jobs off the queue until one was run, and returns how long it took; the others were too late, or nobody waits
+uint64_t worker_begin_job(struct worker *w, struct job *job)
+{
+	struct http_conn *c = conn_of(job);
+	const bool stamped = w->config->balancer_kind == BALANCER_HAPROXY;
+	const uint64_t began_us = w->server.now_us;
+	const uint64_t queue_us = arrival_waited_us(c, began_us, stamped, w->stats);
+
+	if (is_gone(w, c)) {
+		stats_add(&w->stats->abandoned, 1);
+		http_conn_close(c);
+		return 0;
+	}
+	if (queue_us > (uint64_t)w->config->limits_queue_ms * 1000u) {
+		stats_add(&w->stats->shed_late, 1);
+		worker_shed(
+			w, c, job->route->id, queue_us, "the request waited too long for its turn");
+		return 0;
+	}
+	if (worker_is_task(w, job->route))
+		worker_begin_task(w, c, queue_us, began_us);
+	else
+		run(w, c, queue_us, began_us);
+	return w->server.now_us - began_us;
+}
+
+static uint64_t continue_job(struct worker *w, struct job *job)
+{
+	const uint64_t began_us = w->server.now_us;
+
+	worker_continue_task(w, job->task);
+	return w->server.now_us - began_us;
+}
+
+/* How long it kept the loop; 0: it was not begun. One that has its task already comes from the backend. */
+static uint64_t take_fresh(struct worker *w, struct job *job)
+{
+	if (job->task)
+		return continue_job(w, job);
+	if (worker_must_hold(w, job->route)) {
+		job_push_again(&w->held, job);
+		worker_publish_queue(w);
+		return 0;
+	}
+	return worker_begin_job(w, job);
+}
+
+/*
+ * Who has not begun goes first, as most jobs are short and are over before the next slice of a long one; but where both
+ * wait, the long ones have half of the loop.
+ */
+static uint64_t run_next(struct worker *w)
+{
+	const bool due = w->fresh_us >= (uint64_t)w->config->execution_slice_us;
+	struct job *job =
+		w->begun.len > 0 && (due || w->queue.len == 0) ? job_pop(&w->begun) : NULL;
+	uint64_t took_us;
+
+	if (job) {
+		worker_publish_queue(w);
+		w->fresh_us = 0;
+		return continue_job(w, job);
+	}
+	job = job_pop(&w->queue);
+	worker_publish_queue(w);
+	took_us = take_fresh(w, job);
+	w->fresh_us += w->begun.len > 0 ? took_us : 0;
+	return took_us;
+}
+
+static bool has_jobs(const struct worker *w)
+{
+	return w->queue.len + w->begun.len > 0;
+}
+
+/* Takes jobs off the queues until one was run, and returns how long it took; the others were too late, or nobody waits
  * for them any more. 0: none was run. The clock has just been read. */
 static uint64_t run_one_job(struct worker *w)
 {
-	uint64_t limit_us = (uint64_t)w->config->limits_queue_ms * 1000u;
-	bool stamped = w->config->balancer_kind == BALANCER_HAPROXY;
+	uint64_t took_us = 0;
 
-	for (int i = 0; i < LATE_PER_TURN; i++) {
-		struct job *job = job_pop(&w->queue);
-		if (!job)
-			return 0;
+	for (int i = 0; i < LATE_PER_TURN && took_us == 0 && has_jobs(w); i++) {
 		/* The one before was answered or closed meanwhile. */
 		if (i > 0)
 			http_server_wake(&w->server);
-		struct http_conn *c = conn_of(job);
-		uint64_t began_us = w->server.now_us;
-		uint64_t queue_us = arrival_waited_us(c, began_us, stamped, w->stats);
-		publish_queue(w);
-		if (is_gone(w, c)) {
-			stats_add(&w->stats->abandoned, 1);
-			http_conn_close(c);
-			continue;
-		}
-		if (queue_us > limit_us) {
-			stats_add(&w->stats->shed_late, 1);
-			shed(w, c, job->route->id, queue_us,
-				"the request waited too long for its turn");
-			continue;
-		}
-		return run(w, c, queue_us, began_us);
+		took_us = run_next(w);
 	}
-	return 0;
+	return took_us;
 }
 
 /*
@@ -237,6 +320,6 @@ void worker_run_jobs(struct worker *w)
 	do {
 		deaf_us += run_one_job(w);
 		http_server_settle(&w->server);
-	} while (w->queue.len > 0 && w->server.now_us - began_us < TURN_US);
+	} while (has_jobs(w) && w->server.now_us - began_us < TURN_US);
 	w->unread_us = deaf_us + (is_all_told(w) ? 0 : w->unread_us);
 }

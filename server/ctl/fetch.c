@@ -5,8 +5,10 @@
 #include "lib/number.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,6 +204,24 @@ static int exchange(const char *address, const char *path, int timeout_ms, struc
 	return r;
 }
 
+/* quernd's own words on why it refuses: only those who ask for what it does not have hear them. */
+static bool explain_refusal(
+	char *why, const char *address, const struct answer *a, const struct buffer *in)
+{
+	const char *message = NULL;
+	json_t *body = a->status == 400
+			       ? json_loadb(in->data + a->body_at, in->len - a->body_at, 0, NULL)
+			       : NULL;
+
+	if (json_unpack(body, "{s:{s:s}}", "error", "message", &message) == 0)
+		(void)snprintf(why, FETCH_WHY_BYTES, "%s: %s", address, message);
+	for (char *at = why; message && *at; at++)
+		if ((unsigned char)*at < ' ' || (unsigned char)*at >= 0x7f)
+			*at = '?';
+	json_decref(body);
+	return message != NULL;
+}
+
 static void explain(char *why, const char *address, int r, const struct answer *a, int timeout_ms)
 {
 	const size_t n = FETCH_WHY_BYTES;
@@ -239,7 +259,7 @@ int fetch_get(const char *address, const char *path, int timeout_ms, struct buff
 		buffer_append(body, in.data + a.body_at, len);
 		r = body->failed ? -ENOMEM : 0;
 	}
-	if (r < 0)
+	if (r < 0 && !explain_refusal(why, address, &a, &in))
 		explain(why, address, r, &a, timeout_ms);
 	buffer_done(&in);
 	return r;

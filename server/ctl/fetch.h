@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define FETCH_BODY_BYTES (16u << 20) /* a longer answer is refused */
+#define FETCH_BODY_BYTES (64u << 20) /* a longer answer is refused */
 #define FETCH_WHY_BYTES 256
 
 /*

@@ -4,6 +4,7 @@
 #include "lib/address.h"
 #include "lib/number.h"
 #include "server/ctl/ctl.h"
+#include "server/ctl/trace.h"
 
 #include <ctype.h>
 #include <locale.h>
@@ -20,6 +21,8 @@ static const char usage[] =
 	"  status                a table of the fleet and its workers\n"
 	"  status --json         every figure, as the admin process gives it\n"
 	"  top                   the table, every second anew; q quits\n"
+	"  trace                 what the workers did last, as Chrome trace events, which\n"
+	"                        Perfetto and 'quern-bench timeline' draw\n"
 	"  reload                has quernd read its configuration again, and waits until it is\n"
 	"                        in force\n"
 	"  scale N               has it run N workers, 1 to workers.max, until the next reload\n"
@@ -31,7 +34,11 @@ static const char usage[] =
 	"\n" COMMAND_HELP_FIRST
 	"      --admin ADDRESS   HOST:PORT of the admin process; no configuration is read,\n"
 	"                        unless an upgrade is given one: it tells the address then\n"
-	"      --json            with status: JSON instead of the table\n" COMMAND_HELP_LAST "\n"
+	"      --json            with status: JSON instead of the table\n"
+	"      --worker N        with trace: of the worker in that slot; else of all\n"
+	"      --seconds S       with trace: of the last S seconds; else all that there is\n"
+	"  -o, --output FILE     with trace: there, when all of it has come; else to standard\n"
+	"                        output\n" COMMAND_HELP_LAST "\n"
 	"QUERN_ADMIN_ADDRESS overrides the file's address. Colours are for terminals, and not "
 	"when\n"
 	"NO_COLOR is set.\n";
@@ -40,6 +47,9 @@ static const struct option options[] = {
 	COMMAND_OPTIONS,
 	{"admin", required_argument, NULL, 'a'},
 	{"json", no_argument, NULL, 'j'},
+	{"worker", required_argument, NULL, 'w'},
+	{"seconds", required_argument, NULL, 'S'},
+	{"output", required_argument, NULL, 'o'},
 	{NULL, 0, NULL, 0},
 };
 
@@ -48,6 +58,7 @@ struct wish {
 	struct ctl_place place;
 	bool json;
 	uint32_t workers; /* of scale */
+	struct ctl_trace_wish trace;
 };
 
 static void put_help(struct buffer *out)
@@ -59,10 +70,19 @@ static int take_wish(struct command *c, int option, const char *value)
 {
 	struct wish *wish = c->own;
 
-	if (option == 'a')
+	switch (option) {
+	case 'a':
 		return command_take_once(c, &wish->admin, "--admin", value);
-	wish->json = true;
-	return COMMAND_GO_ON;
+	case 'w':
+		return command_take_once(c, &wish->trace.worker, "--worker", value);
+	case 'S':
+		return command_take_once(c, &wish->trace.seconds, "--seconds", value);
+	case 'o':
+		return command_take_once(c, &wish->trace.file, "-o", value);
+	default:
+		wish->json = true;
+		return COMMAND_GO_ON;
+	}
 }
 
 static int run_status(const struct wish *wish)
@@ -73,6 +93,11 @@ static int run_status(const struct wish *wish)
 static int run_top(const struct wish *wish)
 {
 	return ctl_top(wish->place.address);
+}
+
+static int run_trace(const struct wish *wish)
+{
+	return ctl_trace(wish->place.address, &wish->trace);
 }
 
 static int run_reload(const struct wish *wish)
@@ -101,6 +126,7 @@ static const struct verb {
 } verbs[] = {
 	{"status", run_status},
 	{"top", run_top},
+	{"trace", run_trace},
 	{"reload", run_reload},
 	{"scale", run_scale},
 	{"upgrade", run_upgrade},
@@ -141,6 +167,33 @@ static int take_operands(const struct command *c, struct wish *wish)
 	return COMMAND_GO_ON;
 }
 
+/* The options of trace, which no other command has. COMMAND_GO_ON, or the exit code. */
+static int check_trace(const struct command *c, const struct ctl_trace_wish *t)
+{
+	int64_t worker;
+	double seconds;
+
+	if ((t->worker || t->seconds || t->file) && strcmp(c->operands[0], "trace") != 0)
+		return command_wrong(c, "%s belongs to trace",
+			t->worker    ? "--worker"
+			: t->seconds ? "--seconds"
+				     : "-o");
+	/* How many slots there are, quernd tells. */
+	if (t->worker &&
+		(number_parse_int(&worker, t->worker, strlen(t->worker), 0, INT32_MAX) < 0 ||
+			strlen(t->worker) > CTL_TRACE_NUMBER))
+		return command_wrong(c,
+			"--worker: \"%s\" is not allowed; allowed: the number of a slot, from 0",
+			t->worker);
+	if (t->seconds && (number_parse_real(&seconds, t->seconds, strlen(t->seconds), 0,
+				   CTL_TRACE_LONGEST_S) < 0 ||
+				  seconds == 0 || strlen(t->seconds) > CTL_TRACE_NUMBER))
+		return command_wrong(c,
+			"--seconds: \"%s\" is not allowed; allowed: a number above 0, at most %g",
+			t->seconds, CTL_TRACE_LONGEST_S);
+	return COMMAND_GO_ON;
+}
+
 static bool is_configured(const struct command *c)
 {
 	return c->file || c->settings > 0;
@@ -161,6 +214,9 @@ static int check_usage(const struct command *c, struct wish *wish)
 		return code;
 	if (wish->json && strcmp(c->operands[0], "status") != 0)
 		return command_wrong(c, "--json belongs to status");
+	code = check_trace(c, &wish->trace);
+	if (code != COMMAND_GO_ON)
+		return code;
 	if (!wish->admin)
 		return COMMAND_GO_ON;
 	if (is_configured(c) && strcmp(c->operands[0], "upgrade") != 0)
@@ -217,7 +273,7 @@ int main(int argc, char **argv)
 	static char name[] = "quernctl";
 	struct wish wish = {0};
 	struct command command = {.program = name,
-		.short_options = COMMAND_SHORT_OPTIONS,
+		.short_options = COMMAND_SHORT_OPTIONS "o:",
 		.options = options,
 		.put_help = put_help,
 		.take = take_wish,

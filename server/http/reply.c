@@ -29,7 +29,9 @@ static const struct line lines[] = {
 	LINE(431, "431 Request Header Fields Too Large"),
 	LINE(500, "500 Internal Server Error"),
 	LINE(501, "501 Not Implemented"),
+	LINE(502, "502 Bad Gateway"),
 	LINE(503, "503 Service Unavailable"),
+	LINE(504, "504 Gateway Timeout"),
 };
 
 static void put_status(struct buffer *out, int status)
@@ -141,6 +143,10 @@ static void put_timing(const struct http_reply_style *style, const struct http_r
 	buffer_puts(out, timing->work);
 	buffer_puts(out, ";dur=");
 	put_ms(out, timing->work_us);
+	if (timing->wait_us > 0) {
+		buffer_puts(out, ", wait;dur=");
+		put_ms(out, timing->wait_us);
+	}
 	if (style->worker >= 0) {
 		buffer_puts(out, ", worker;desc=\"");
 		buffer_put_u64(out, (unsigned)style->worker);

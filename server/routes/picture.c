@@ -1,7 +1,5 @@
 /* Request to parameters to symbol to picture. */
-#include "server/qr/picture.h"
-#include "server/qr/base64.h"
-#include "server/qr/symbol.h"
+#include "server/routes/drawing.h"
 #include "server/routes/params.h"
 #include "server/routes/routes.h"
 
@@ -10,13 +8,6 @@
 #include <string.h>
 
 static const char default_text[] = "QR TEST";
-
-static const char *const content_types[] = {
-	[FORMAT_PNG] = "image/png",
-	[FORMAT_SVG] = "image/svg+xml",
-	[FORMAT_TEXT] = "text/plain; charset=utf-8",
-	[FORMAT_JSON] = "application/json",
-};
 
 static bool refuse_length(
 	const struct params *p, const struct qr_fit *fit, struct http_refusal *refusal)
@@ -30,11 +21,16 @@ static bool refuse_length(
 }
 
 /* Whatever could be wrong with the request was found before, so anything but a lack of memory is a defect of ours. */
-static bool refuse_failure(int error, struct http_refusal *refusal)
+static void fail(struct exchange *x, int error)
 {
+	struct http_refusal refusal;
+
 	if (error == -ENOMEM)
-		return http_refuse_memory(refusal);
-	return http_refuse(refusal, 500, "internal_error", NULL, "the symbol could not be made");
+		(void)http_refuse_memory(&refusal);
+	else
+		(void)http_refuse(
+			&refusal, 500, "internal_error", NULL, "the symbol could not be made");
+	http_reply_refuse(x->reply, &refusal);
 }
 
 static bool refuse_size(
@@ -49,13 +45,13 @@ static bool refuse_size(
 		picture->width, QR_MAX_PIXELS);
 }
 
-/* Query, and the body of a POST, into x->params. */
-static bool read_params(struct exchange *x, struct http_refusal *refusal)
+/* Query, and the body of a POST. */
+static bool read_params(struct exchange *x, struct params *p, struct http_refusal *refusal)
 {
 	const struct http_request *q = x->request;
 
-	params_reset(x->params);
-	if (!params_read(x->params, PARAMS_FORM, x->data + q->query.at, q->query.len, refusal))
+	params_reset(p);
+	if (!params_read(p, PARAMS_FORM, x->data + q->query.at, q->query.len, refusal))
 		return false;
 	if (q->method == HTTP_POST) {
 		enum params_source source;
@@ -65,10 +61,10 @@ static bool read_params(struct exchange *x, struct http_refusal *refusal)
 			return http_refuse(refusal, 415, "unsupported_media_type", NULL,
 				"the body must be application/x-www-form-urlencoded, "
 				"application/json or text/plain");
-		if (!params_read(x->params, source, x->data + q->body.at, q->body.len, refusal))
+		if (!params_read(p, source, x->data + q->body.at, q->body.len, refusal))
 			return false;
 	}
-	return params_check(x->params, refusal);
+	return params_check(p, refusal);
 }
 
 /*
@@ -155,93 +151,184 @@ static enum qr_engine engine_of(const struct config *config)
 	return config->qr_engine == ENGINE_QUERN ? QR_ENGINE_QUERN : QR_ENGINE_LIBQRENCODE;
 }
 
-static int draw_png(struct exchange *x, const struct qr_symbol *symbol,
-	const struct qr_picture *picture, struct buffer *out)
+/* What is to be drawn of the parameters. */
+static bool plan(struct drawing *ret, const struct params *p, const struct config *config,
+	enum params_format format, struct http_refusal *refusal)
 {
-	if (engine_of(x->config) == QR_ENGINE_LIBQRENCODE)
-		return qr_libpng_write(symbol, picture, out);
-	return qr_png_write(symbol, picture, out);
-}
-
-/* The picture, or the JSON around it, appended to the reply's body. */
-static int draw(struct exchange *x, const struct qr_symbol *symbol,
-	const struct qr_picture *picture, enum params_format format)
-{
-	struct buffer *body = &x->reply->body;
-
-	switch (format) {
-	case FORMAT_PNG:
-		return draw_png(x, symbol, picture, body);
-	case FORMAT_SVG:
-		return qr_svg_write(symbol, picture, body);
-	case FORMAT_TEXT:
-		return qr_text_write(symbol, picture, body);
-	case FORMAT_JSON:
-		break;
-	}
-	/* Base64 needs no escaping, so the JSON around it is fixed. */
-	buffer_reset(x->scratch);
-	int error = draw_png(x, symbol, picture, x->scratch);
-	if (error)
-		return error;
-	buffer_puts(body, "{\"result\":\"data:image/png;base64,");
-	base64_append(body, x->scratch->data, x->scratch->len);
-	buffer_puts(body, "\"}");
-	return body->failed ? -ENOMEM : 0;
-}
-
-static bool answer(struct exchange *x, enum params_format format, struct http_refusal *refusal)
-{
-	const struct params *p = x->params;
-	struct qr_picture picture = {.dark = p->dark, .light = p->light};
 	const struct qr_options options = {
-		.level = p->level, .eci = p->eci, .engine = engine_of(x->config)};
-	struct qr_fit fit;
+		.level = p->level, .eci = p->eci, .engine = engine_of(config)};
+	int error = qr_fit(&ret->fit, p->text.data, p->text.len, &options);
 
-	int error = qr_fit(&fit, p->text.data, p->text.len, &options);
+	ret->format = format;
+	ret->picture = (struct qr_picture){.dark = p->dark, .light = p->light};
 	if (error == -E2BIG)
-		return refuse_length(p, &fit, refusal);
+		return refuse_length(p, &ret->fit, refusal);
 	if (error)
 		return http_refuse_memory(refusal);
-	if (qr_picture_layout(&picture, 17 + 4 * fit.version, p->margin, p->scale, p->size) != 0)
-		return refuse_size(p, &picture, refusal);
+	if (qr_picture_layout(
+		    &ret->picture, 17 + 4 * ret->fit.version, p->margin, p->scale, p->size) != 0)
+		return refuse_size(p, &ret->picture, refusal);
+	return true;
+}
+
+/* Everything of the answer but the picture. False: the client has it already, and the reply is 304. */
+static bool head(struct exchange *x, const struct params *p, const struct drawing *d)
+{
+	const struct http_span *known = &x->request->if_none_match;
 
 	http_reply_reset(x->reply);
-	x->reply->content_type = content_types[format];
+	x->reply->content_type = drawing_content_type(d);
 	x->reply->cacheable = true;
-	make_etag(x->reply->etag, p, format);
-	const struct http_span *known = &x->request->if_none_match;
-	if (x->request->method != HTTP_POST && known->len > 0 &&
-		matches(x->data + known->at, known->len, x->reply->etag)) {
-		x->reply->status = 304;
+	make_etag(x->reply->etag, p, d->format);
+	if (x->request->method == HTTP_POST || known->len == 0 ||
+		!matches(x->data + known->at, known->len, x->reply->etag))
 		return true;
+	x->reply->status = 304;
+	return false;
+}
+
+typedef bool reader(struct exchange *x, struct params *p, enum params_format *ret_format,
+	struct http_refusal *refusal);
+
+/* "/" has a text where none is given, and "/qr" wants one. */
+static bool read_root(struct exchange *x, struct params *p, enum params_format *ret_format,
+	struct http_refusal *refusal)
+{
+	*ret_format = FORMAT_JSON;
+	if (!read_params(x, p, refusal))
+		return false;
+	if (p->text.len == 0)
+		buffer_append(&p->text, default_text, sizeof(default_text) - 1);
+	return true;
+}
+
+static bool read_qr(struct exchange *x, struct params *p, enum params_format *ret_format,
+	struct http_refusal *refusal)
+{
+	if (!read_params(x, p, refusal))
+		return false;
+	*ret_format = p->format;
+	return p->text.len > 0 || http_refuse(refusal, 400, "bad_parameter", "text",
+					  "text must be given, and hold at least one byte");
+}
+
+/* --- in one go, on the loop */
+
+static void answer(struct exchange *x, reader *read)
+{
+	struct http_refusal refusal;
+	struct drawing d;
+	enum params_format format = FORMAT_JSON;
+	int error = 0;
+
+	if (!read(x, x->params, &format, &refusal) ||
+		!plan(&d, x->params, x->config, format, &refusal)) {
+		http_reply_refuse(x->reply, &refusal);
+		return;
 	}
-	struct qr_symbol symbol;
-	error = qr_make(&symbol, &fit);
-	if (!error)
-		error = draw(x, &symbol, &picture, format);
-	return !error || refuse_failure(error, refusal);
+	if (head(x, x->params, &d))
+		error = drawing_make(&d, &x->reply->body, x->scratch);
+	if (error)
+		fail(x, error);
 }
 
 void route_root(struct exchange *x)
 {
-	struct http_refusal refusal;
-	bool done = read_params(x, &refusal);
-
-	if (done && x->params->text.len == 0)
-		buffer_append(&x->params->text, default_text, sizeof(default_text) - 1);
-	if (!done || !answer(x, FORMAT_JSON, &refusal))
-		http_reply_refuse(x->reply, &refusal);
+	answer(x, read_root);
 }
 
 void route_qr(struct exchange *x)
 {
-	struct http_refusal refusal;
-	bool done = read_params(x, &refusal);
-
-	if (done && x->params->text.len == 0)
-		done = http_refuse(&refusal, 400, "bad_parameter", "text",
-			"text must be given, and hold at least one byte");
-	if (!done || !answer(x, x->params->format, &refusal))
-		http_reply_refuse(x->reply, &refusal);
+	answer(x, read_qr);
 }
+
+/* --- as work, which a thread can do */
+
+struct picture_work {
+	struct work work;
+	struct params params;
+	struct drawing drawing;
+	struct buffer body, scratch;
+	char etag[HTTP_ETAG_BYTES];
+	int error;
+};
+
+static enum work_next begin(struct work *w, struct exchange *x, reader *read)
+{
+	struct picture_work *p = (struct picture_work *)w;
+	struct http_refusal refusal;
+	enum params_format format = FORMAT_JSON;
+
+	params_init(&p->params);
+	buffer_init(&p->body);
+	buffer_init(&p->scratch);
+	if (!read(x, &p->params, &format, &refusal) ||
+		!plan(&p->drawing, &p->params, x->config, format, &refusal)) {
+		http_reply_refuse(x->reply, &refusal);
+		return WORK_ANSWERED;
+	}
+	if (!head(x, &p->params, &p->drawing))
+		return WORK_ANSWERED;
+	memcpy(p->etag, x->reply->etag, sizeof(p->etag));
+	return WORK_COMPUTE;
+}
+
+static enum work_next begin_root(struct work *w, struct exchange *x)
+{
+	return begin(w, x, read_root);
+}
+
+static enum work_next begin_qr(struct work *w, struct exchange *x)
+{
+	return begin(w, x, read_qr);
+}
+
+/* Too short to be cut. */
+static bool step(struct work *w, const struct work_slice *slice)
+{
+	struct picture_work *p = (struct picture_work *)w;
+	(void)slice;
+
+	p->error = drawing_make(&p->drawing, &p->body, &p->scratch);
+	return true;
+}
+
+static void finish(struct work *w, struct exchange *x)
+{
+	struct picture_work *p = (struct picture_work *)w;
+
+	if (p->error) {
+		fail(x, p->error);
+		return;
+	}
+	http_reply_reset(x->reply);
+	x->reply->content_type = drawing_content_type(&p->drawing);
+	x->reply->cacheable = true;
+	memcpy(x->reply->etag, p->etag, sizeof(p->etag));
+	buffer_append(&x->reply->body, p->body.data, p->body.len);
+}
+
+static void done(struct work *w)
+{
+	struct picture_work *p = (struct picture_work *)w;
+
+	params_done(&p->params);
+	buffer_done(&p->body);
+	buffer_done(&p->scratch);
+}
+
+const struct work_class work_root = {
+	.bytes = sizeof(struct picture_work),
+	.begin = begin_root,
+	.step = step,
+	.finish = finish,
+	.done = done,
+};
+
+const struct work_class work_qr = {
+	.bytes = sizeof(struct picture_work),
+	.begin = begin_qr,
+	.step = step,
+	.finish = finish,
+	.done = done,
+};

@@ -91,6 +91,11 @@ static void put_fleet(const struct page *p)
 		"Admin processes started after the first one.", stats_get(&r->admin_restarts));
 	one_u64(p->out, "quern_master_log_lines_lost_total", "counter",
 		"Log lines that the master could not write.", stats_get(&r->log_lost));
+	one_u64(p->out, "quern_statsd_payloads_total", "counter",
+		"Payloads with figures for metrics.statsd.", stats_get(&r->statsd_payloads));
+	one_u64(p->out, "quern_statsd_lost_total", "counter",
+		"Of them, those that were not sent or that nobody listened for.",
+		stats_get(&r->statsd_lost));
 	head(p->out, "quern_memory_bytes", "gauge",
 		"Memory (PSS) of the processes beside the workers.");
 	buffer_printf(p->out,
@@ -163,6 +168,8 @@ static const struct per_slot per_slot[] = {
 	{"quern_worker_idle_seconds_total", "counter",
 		"Time that the slot's workers have waited with nothing to do.", SECONDS,
 		VIEW(idle_us)},
+	{"quern_worker_pool_seconds_total", "counter",
+		"Time that the slot's workers' threads were in jobs.", SECONDS, VIEW(pool_us)},
 	{"quern_worker_busy_ratio", "gauge",
 		"Share of the last second in which the worker was not waiting for work.", RATIO,
 		VIEW(busy)},
@@ -171,6 +178,11 @@ static const struct per_slot per_slot[] = {
 		VIEW(active)},
 	{"quern_worker_queued_requests", "gauge", "Requests that wait for their turn.", NUMBER,
 		VIEW(queue)},
+	{"quern_worker_pool_queued_jobs", "gauge", "Jobs that wait for a thread.", NUMBER,
+		VIEW(pool_queue)},
+	{"quern_worker_pool_active_jobs", "gauge", "Jobs in a thread.", NUMBER, VIEW(pool_active)},
+	{"quern_worker_backend_waits", "gauge", "Requests that wait for the lab's backend.", NUMBER,
+		VIEW(calls)},
 	{"quern_worker_loop_lag_seconds", "gauge", "How late the worker's loop is now.", SECONDS,
 		VIEW(lag_us)},
 };

@@ -15,6 +15,8 @@ struct moment {
 	struct seat_moment {
 		pid_t pid;
 		uint64_t cpu_us, idle_us, requests;
+		uint64_t pool_us, pool_cpu_us; /* of its threads */
+		uint64_t threads;
 	} seat[STATS_SEATS];
 };
 
@@ -78,6 +80,9 @@ static struct seat_moment read_seat(
 		.cpu_us = stats_get(&s->dead_cpu_us),
 		.idle_us = idle_until(s, now_us),
 		.requests = stats_seat_requests(s),
+		.pool_us = stats_get(&s->pool_us),
+		.pool_cpu_us = stats_get(&s->pool_cpu_us),
+		.threads = stats_get(&s->pool_threads),
 	};
 
 	if (m.pid > 0)
@@ -108,6 +113,7 @@ static struct seat_moment sum_of(const struct moment *m)
 	for (size_t i = 0; i < STATS_SEATS; i++) {
 		sum.cpu_us += m->seat[i].cpu_us;
 		sum.idle_us += m->seat[i].idle_us;
+		sum.pool_us += m->seat[i].pool_us;
 		sum.requests += m->seat[i].requests;
 	}
 	return sum;
@@ -125,20 +131,32 @@ static double share(double part, double whole)
 	return x < 0 ? 0 : x > 1 ? 1 : x;
 }
 
+/* The share of its threads' time that they were in jobs. */
+static double pool_busy_of(
+	const struct seat_moment *now, const struct seat_moment *last, double wall)
+{
+	return share((double)since(now->pool_us, last->pool_us), (double)now->threads * wall);
+}
+
 /* Of a worker, by its seat now and at the last tick, `wall` microseconds ago. */
 static double busy_of(
 	const struct seat_moment *now, const struct seat_moment *last, double wall, uint64_t age_us)
 {
-	double on_cpu, not_idle;
+	double on_cpu, not_idle, loop;
 
 	if (now->pid <= 0)
 		return 0;
 	/* A worker that is younger than the last tick is judged by its own life. */
 	if (now->pid != last->pid && age_us > 0 && (double)age_us < wall)
 		wall = (double)age_us;
-	on_cpu = share((double)since(now->cpu_us, last->cpu_us), wall);
+	/* That of the loop alone. The threads' is told ten times a second, so it may be more than there was. */
+	on_cpu = share((double)since(since(now->cpu_us, last->cpu_us),
+			       since(now->pool_cpu_us, last->pool_cpu_us)),
+		wall);
 	not_idle = 1 - share((double)since(now->idle_us, last->idle_us), wall);
-	return on_cpu > not_idle ? on_cpu : not_idle;
+	loop = on_cpu > not_idle ? on_cpu : not_idle;
+	const double pool = pool_busy_of(now, last, wall);
+	return loop > pool ? loop : pool;
 }
 
 static void update_rates(struct history *h, const struct stats_slot *s, const struct moment *m)
@@ -275,6 +293,7 @@ static void view_counts(struct slot_view *v, const struct stats_slot *s, const s
 
 	v->cpu_us = sum.cpu_us;
 	v->idle_us = sum.idle_us;
+	v->pool_us = sum.pool_us;
 	v->requests = sum.requests;
 	v->restarts = stats_get(&s->restarts);
 	v->hung = stats_get(&s->hung);
@@ -286,6 +305,9 @@ static void view_counts(struct slot_view *v, const struct stats_slot *s, const s
 		v->connections += stats_get(&s->seat[i].connections);
 		v->active += stats_get(&s->seat[i].active);
 		v->queue += stats_get(&s->seat[i].queue);
+		v->pool_queue += stats_get(&s->seat[i].pool_queue);
+		v->pool_active += stats_get(&s->seat[i].pool_active);
+		v->calls += stats_get(&s->seat[i].calls);
 	}
 }
 

@@ -49,12 +49,15 @@ struct slot_view {
 	uint64_t next_start_us; /* how long until the next one starts; 0 unless waiting or parked */
 	uint64_t cpu_us;	/* of all workers that the slot ever had */
 	uint64_t idle_us;	/* likewise; with the waits that are under way */
+	uint64_t pool_us;	/* likewise: what their threads were in jobs */
 	uint64_t connections, active, queue; /* of those that live */
+	uint64_t pool_queue, pool_active;    /* likewise: jobs before and in their threads */
+	uint64_t calls;			     /* likewise: requests that wait for the backend */
 	uint64_t requests;
 	uint64_t restarts, hung, recycled, parked;
 	double requests_per_s; /* between the last two ticks, as are the next two */
-	double busy; /* 0..1: the worker was not waiting for work, or was on the CPU; the larger of the two */
-	double cpu; /* share of one CPU; two workers can have more than that */
+	double busy; /* 0..1: the loop was not waiting for work, or was on the CPU, or its threads were in jobs; the most of them */
+	double cpu;  /* share of one CPU; two workers can have more than that */
 };
 
 /* False, and *ret untouched: the slot is not used and never was. */

@@ -1,12 +1,14 @@
 #include "server/stats/stats.h"
 
+#include "server/stats/trace.h"
+
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
 const int stats_status[STATS_STATUSES] = {
-	200, 204, 304, 400, 404, 405, 408, 413, 415, 431, 500, 501, 503};
+	200, 204, 304, 400, 404, 405, 408, 413, 415, 431, 500, 501, 502, 503, 504};
 
 static const char *const route_names[ROUTE_COUNT] = {
 	[ROUTE_ROOT] = "/",
@@ -15,6 +17,10 @@ static const char *const route_names[ROUTE_COUNT] = {
 	[ROUTE_LAB_SLEEP] = "/lab/sleep",
 	[ROUTE_LAB_BURN] = "/lab/burn",
 	[ROUTE_LAB_CONSTANT] = "/lab/constant",
+	[ROUTE_LAB_HASH] = "/lab/hash",
+	[ROUTE_LAB_LOOKUP] = "/lab/lookup",
+	[ROUTE_LAB_HISTORY] = "/lab/history",
+	[ROUTE_LAB_LATENCY] = "/lab/latency",
 	[ROUTE_NONE] = "none",
 };
 
@@ -39,7 +45,8 @@ const char *slot_state_name(enum slot_state state)
 
 static size_t region_bytes(uint32_t slots)
 {
-	return sizeof(struct stats_region) + (size_t)slots * sizeof(struct stats_slot);
+	return sizeof(struct stats_region) + (size_t)slots * sizeof(struct stats_slot) +
+	       trace_bytes(slots);
 }
 
 struct stats_region *stats_region_new(uint32_t slots)

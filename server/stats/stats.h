@@ -19,6 +19,10 @@
 
 #define STATS_LINE 64 /* bytes of a cache line */
 
+/* Period of the timer that measures how late a loop is (server/lag.h); late by more than a fifth of it, the loop is too full. */
+#define LAG_PERIOD_US 100000u
+#define LAG_FULL_US (LAG_PERIOD_US / 5)
+
 typedef _Atomic uint64_t stats_counter; /* the one typedef: an atomic is no struct */
 
 /* Routes that are counted apart; the order is that of stats_route_name(). */
@@ -29,15 +33,19 @@ enum stats_route {
 	ROUTE_LAB_SLEEP,
 	ROUTE_LAB_BURN,
 	ROUTE_LAB_CONSTANT,
+	ROUTE_LAB_HASH,
+	ROUTE_LAB_LOOKUP,
+	ROUTE_LAB_HISTORY,
+	ROUTE_LAB_LATENCY,
 	ROUTE_NONE, /* no route was found, or the request could not be read */
 	ROUTE_COUNT,
 };
 const char *stats_route_name(enum stats_route route);
 
 /* Statuses that a worker answers with, ascending; anything else is a bug and asserted against. */
-#define STATS_STATUSES 13
-extern const int
-	stats_status[STATS_STATUSES]; /* 200 204 304 400 404 405 408 413 415 431 500 501 503 */
+#define STATS_STATUSES 15
+extern const int stats_status
+	[STATS_STATUSES]; /* 200 204 304 400 404 405 408 413 415 431 500 501 502 503 504 */
 
 /*
  * Values of options that running processes take without being replaced (TAKES_LIVE in config/options.def), by their
@@ -80,11 +88,16 @@ struct stats_seat {
 	 * now, which is not in idle_us yet. */
 	_Alignas(STATS_LINE) stats_counter idle_us;
 	stats_counter idle_since_us;
-	stats_counter connections; /* gauge: open */
-	stats_counter active;	   /* gauge: requests begun (first byte) and not yet answered */
-	stats_counter queue;	   /* gauge: requests waiting for their turn */
-	stats_counter lag_us;	   /* gauge: how late the loop's timer last fired */
-	stats_counter lag_due_us;  /* gauge: when it is due next; past due, the loop is late now */
+	stats_counter connections;  /* gauge: open */
+	stats_counter active;	    /* gauge: requests begun (first byte) and not yet answered */
+	stats_counter queue;	    /* gauge: requests waiting for their turn */
+	stats_counter lag_us;	    /* gauge: how late the loop's timer last fired */
+	stats_counter lag_due_us;   /* gauge: when it is due next; past due, the loop is late now */
+	stats_counter calls;	    /* gauge: requests that wait for the backend's answer */
+	stats_counter pool_threads; /* gauge: threads for jobs */
+	stats_counter pool_queue;   /* gauge: jobs that wait for a thread */
+	stats_counter pool_active;  /* gauge: jobs in a thread */
+	stats_counter pool_since_us; /* gauge: since when the oldest of them is; 0: there is none */
 
 	stats_counter accepted;		   /* connections ever */
 	stats_counter accept_paused;	   /* times: no descriptors, or all connections busy */
@@ -96,6 +109,16 @@ struct stats_seat {
 	stats_counter bad_start;	   /* X-Request-Start below zero or above a minute old */
 	stats_counter log_lost;		   /* log lines that could not be written */
 	stats_counter jobs;		   /* jobs run */
+	stats_counter
+		slices; /* pieces that jobs were run in on the loop, beyond the first of each */
+	stats_counter offloaded;   /* jobs that threads have run */
+	stats_counter pool_us;	   /* wall time that threads were in jobs */
+	stats_counter pool_cpu_us; /* CPU time of threads, ten times a second */
+	stats_counter
+		loop_full; /* times that the loop's timer was late by over a fifth of its period */
+	stats_counter calls_made;   /* calls of the backend */
+	stats_counter calls_failed; /* of them: not reached, broken off, or not understood */
+	stats_counter calls_late;   /* of them: no answer in time */
 	stats_counter requests[ROUTE_COUNT][STATS_STATUSES];
 
 	struct histogram queue_time;	/* from arrival (server/arrival.h) to start */
@@ -129,8 +152,11 @@ struct stats_region {
 	_Atomic uint32_t wanted;   /* workers that the fleet shall have; written by the master */
 	_Atomic uint32_t stopping; /* the master is shutting down */
 	stats_counter admin_restarts;
-	stats_counter log_lost;	      /* log lines that the master could not write */
-	struct stats_live live;	      /* options that running processes take: config/live.h */
+	stats_counter log_lost;	    /* log lines that the master could not write */
+	stats_counter admin_starts; /* admin processes begun; by themselves, as are the next two */
+	stats_counter statsd_payloads; /* for metrics.statsd */
+	stats_counter statsd_lost; /* of them: not taken by the system, or by the receiver's host */
+	struct stats_live live;	   /* options that running processes take: config/live.h */
 	struct stats_changes changes; /* server/stats/change.h */
 	_Alignas(STATS_LINE) struct stats_slot slot[];
 };

@@ -100,6 +100,9 @@ static json_t *lag(struct writer *w, const struct histogram_copy *h, uint64_t no
 	put_quantile(w, o, "p95", h, 0.95);
 	put_quantile(w, o, "p99", h, 0.99);
 	put_ms(w, o, "max", h, histogram_max_us(h));
+	/* By the rule that a loop is too full where its timer is late by more than a fifth of its period. */
+	const uint64_t in_time = histogram_count_below(h, LAG_FULL_US);
+	put(w, o, "full", h->count ? rounded(1 - (double)in_time / (double)h->count) : json_null());
 	return o;
 }
 
@@ -139,6 +142,9 @@ static void put_gauges(struct writer *w, json_t *o, const struct slot_view *v, d
 	put_u64(w, o, "connections", v->connections);
 	put_u64(w, o, "active", v->active);
 	put_u64(w, o, "queue", v->queue);
+	put_u64(w, o, "pool_queue", v->pool_queue);
+	put_u64(w, o, "pool_active", v->pool_active);
+	put_u64(w, o, "calls", v->calls);
 	put_u64(w, o, "requests", v->requests);
 	put_real(w, o, "requests_per_s", v->requests_per_s);
 	put_real(w, o, "busy", busy);
@@ -157,6 +163,9 @@ static void add_to_sum(struct writer *w, const struct slot_view *v)
 	sum->connections += v->connections;
 	sum->active += v->active;
 	sum->queue += v->queue;
+	sum->pool_queue += v->pool_queue;
+	sum->pool_active += v->pool_active;
+	sum->calls += v->calls;
 	sum->requests += v->requests;
 	sum->requests_per_s += v->requests_per_s;
 	sum->busy += v->busy;
@@ -369,6 +378,8 @@ static json_t *status(struct writer *w, const struct config *c, const char *conf
 	put(w, o, "master", master);
 	admin = process(w, getpid(), admin_bytes);
 	put_u64(w, admin, "restarts", stats_get(&r->admin_restarts));
+	put_u64(w, admin, "statsd_payloads", stats_get(&r->statsd_payloads));
+	put_u64(w, admin, "statsd_lost", stats_get(&r->statsd_lost));
 	put(w, o, "admin", admin);
 	put(w, o, "workers", list);
 	put(w, o, "changes", changes(w));

@@ -8,7 +8,7 @@ import time
 
 from rig import Rig
 from scenarios import (Plan, bad_configuration, bad_upgrade, haproxy, in_a_row, kills, recycling, reloads, scalings,
-                       stopped, together, upgrades)
+                       stopped, strategies, together, upgrades)
 
 # A healthy answer is a hundred times quicker; what takes longer has waited for something.
 LATE_MS = 100
@@ -24,6 +24,7 @@ SCENARIOS = {
     "recycling": (recycling, Plan(seconds=20, options={"workers.max_requests": 300}),
                   Plan(seconds=2, options={"workers.max_requests": 80})),
     "reloads": (reloads, Plan(times=50), Plan(times=2)),
+    "strategies": (strategies, Plan(times=20), Plan(times=3)),
     "scalings": (scalings, Plan(times=50), Plan(times=3)),
     "upgrades": (upgrades, Plan(times=20), Plan(times=2)),
     "in-a-row": (in_a_row, Plan(times=20), Plan(times=2)),

@@ -127,6 +127,20 @@ def reloads(rig, plan):
     return f"{plan.times} reloads, half of them by replacing the workers"
 
 
+def strategies(rig, plan):
+    """Another execution.strategy each time, so that workers of both kinds serve side by side."""
+    for i in every(0, times=plan.times):
+        with rig.lock:
+            rig.write_file({"execution.strategy": ("offload", "yield", "inline")[i % 3]})
+        told(rig.ctl("reload"))
+        before = {slot: rig.slot(slot)["offloaded"] for slot in rig.ready()}
+        for slot, offloaded in before.items():
+            assert rig.get("/qr?text=A", at=rig.worker(slot)).status == 200
+            threads = rig.slot(slot)["offloaded"] > offloaded
+            assert threads == (i % 3 == 0), f"slot {slot} has not taken execution.strategy"
+    return f"{plan.times} reloads from one execution.strategy to another"
+
+
 def scalings(rig, plan):
     for i in every(0, times=plan.times):
         wanted = 1 if i % 2 else 8

@@ -44,7 +44,7 @@ static void configure(struct config *c, const uint8_t *bytes)
 {
 	static const int64_t few[] = {1000, 1, 2, 3}, header[] = {16384, 512},
 			     body[] = {65536, 100, 0}, ms[] = {10000, 20, 1000, 60000},
-			     drain[] = {10000, 0, 30};
+			     drain[] = {10000, 0, 30}, slice[] = {20000, 200000};
 
 	c->limits_connections = pick(few, 4, bytes[0]);
 	c->limits_queue = pick(few, 4, bytes[0] >> 2);
@@ -59,6 +59,9 @@ static void configure(struct config *c, const uint8_t *bytes)
 	c->http_access_log = bytes[2] & 4;
 	c->http_log_text = bytes[2] & 8;
 	c->qr_engine = bytes[2] >> 4 & 1;
+	/* Threads have no place in a world of virtual time. */
+	c->execution_strategy = bytes[2] & 32 ? STRATEGY_YIELD : STRATEGY_INLINE;
+	c->execution_slice_us = pick(slice, 2, bytes[2] >> 6);
 	if (limits_known < LIMITS)
 		limits[limits_known++] =
 			(struct http_limits){.header_bytes = (size_t)c->limits_header_bytes,
@@ -109,6 +112,7 @@ static void check_counters(struct stats_seat *seat)
 	REQUIRE(stats_get(&seat->connections) == 0);
 	REQUIRE(stats_get(&seat->active) == 0);
 	REQUIRE(stats_get(&seat->queue) == 0);
+	REQUIRE(stats_get(&seat->calls) == 0);
 	REQUIRE(stats_get(&seat->accepted) == virtual_world.accepted);
 }
 

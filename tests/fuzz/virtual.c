@@ -1,6 +1,7 @@
 #include "tests/fuzz/virtual.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,13 +13,16 @@
 
 #define BOOTED_US UINT64_C(1000000000)
 #define WALL_OFFSET_US UINT64_C(1700000000000000)
-#define CALL_US 1u    /* what reading the clock takes */
-#define BURN_US 1000u /* of CPU time, that a look at it takes */
+#define CALL_US 1u	/* what reading the clock takes */
+#define BURN_US 1000u	/* of CPU time, that a look at it takes */
+#define DIGEST_US 1000u /* and a digest; */
+#define DIGESTS 500u	/* of which this many succeed, so that nobody asks for too many */
 #define TIMERS 4
 
 struct virtual_world virtual_world;
 static bool on;
 static uint64_t cpu_us;
+static unsigned digests;
 static struct timer {
 	int fd;
 	uint64_t due_us, every_us; /* 0: not armed; once */
@@ -29,6 +33,8 @@ int __wrap_clock_nanosleep(
 	clockid_t id, int flags, const struct timespec *t, struct timespec *rest);
 int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
 int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
+int __wrap_EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned *len);
+int __real_EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned *len);
 int __real_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
 int __real_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags);
 
@@ -37,6 +43,7 @@ void virtual_begin(bool (*turn)(bool waits))
 	virtual_world = (struct virtual_world){.turn = turn, .now_us = BOOTED_US};
 	memset(timers, 0, sizeof(timers));
 	cpu_us = 0;
+	digests = 0;
 	on = true;
 }
 
@@ -91,6 +98,12 @@ int __wrap_clock_nanosleep(clockid_t id, int flags, const struct timespec *t, st
 	if (until > virtual_world.now_us)
 		virtual_world.now_us = until;
 	return 0;
+}
+
+int __wrap_EVP_DigestFinal_ex(EVP_MD_CTX *context, unsigned char *digest, unsigned *len)
+{
+	virtual_world.now_us += DIGEST_US;
+	return ++digests % DIGESTS == 0 ? 0 : __real_EVP_DigestFinal_ex(context, digest, len);
 }
 
 /* The kernel's timer is only ever set to fire at once, by fire(). */

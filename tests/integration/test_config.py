@@ -71,6 +71,8 @@ class Option:
             "admin.address": "127.0.0.9:18001",
             "balancer.listen": "127.0.0.9:18002",
             "balancer.stats": "127.0.0.9:18003",
+            "metrics.statsd": "127.0.0.9:18125",
+            "lab.redis": "127.0.0.9:16379",
         }
         if self.name in special:
             return special[self.name]

@@ -83,8 +83,9 @@ def test_every_counter_of_a_slot_is_shown(used_fleet):
     slot = header[header.index("struct stats_seat {"):header.index("struct stats_region {")]
     names = [name.strip() for line in re.findall(r"stats_counter ([\w, ]+);", slot) for name in line.split(",")]
     assert {"jobs", "restarts", "parked"} <= set(names)
-    # In age_s, cpu_s, busy, loop_lag_ms, next_start_s.
-    elsewhere = {"spawned_us", "dead_cpu_us", "ready_us", "idle_us", "idle_since_us", "lag_us", "lag_due_us", "start_us"}
+    # In age_s, cpu_s, busy, loop_lag_ms, next_start_s; pool_since_us is for the watchdog.
+    elsewhere = {"spawned_us", "dead_cpu_us", "ready_us", "idle_us", "idle_since_us", "lag_us", "lag_due_us", "start_us",
+                 "pool_us", "pool_cpu_us", "pool_threads", "pool_since_us"}
     status = used_fleet.status()
     shown = set(status["workers"][0])
     assert set(names) - elsewhere <= shown
@@ -146,7 +147,7 @@ def test_status_has_what_scripts_rely_on(used_fleet):
             assert set(owner[name]) == PERCENTILES | {"count"}
             numbers = [owner[name][p] for p in ("p50", "p90", "p95", "p99", "p999", "max")]
             assert numbers == sorted(numbers) if owner[name]["count"] else numbers == [None] * 6
-        assert set(owner["loop_lag_ms"]) == {"now", "p50", "p95", "p99", "max"}
+        assert set(owner["loop_lag_ms"]) == {"now", "p50", "p95", "p99", "max", "full"}
     for worker in status["workers"]:
         assert worker["state"] == "ready"
         assert 100_000 < worker["memory_bytes"] < 200_000_000

@@ -51,6 +51,12 @@ static inline struct stats_region *fixture_region(void)
 	stats_set(&s->bad_start, 109);
 	stats_set(&s->log_lost, 110);
 	stats_set(&s->jobs, 111);
+	stats_set(&s->slices, 112);
+	stats_set(&s->offloaded, 113);
+	stats_set(&s->loop_full, 114);
+	stats_set(&s->calls_made, 115);
+	stats_set(&s->calls_failed, 116);
+	stats_set(&s->calls_late, 117);
 
 	s = &r->slot[0].seat[1];
 	atomic_store(&s->pid, getppid());

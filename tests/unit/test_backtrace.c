@@ -13,6 +13,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -35,7 +36,11 @@ static __attribute__((noinline)) void hang(volatile const char *text)
 		atomic_fetch_add(turns, 1u + (text[0] == '\0'));
 }
 
-static __attribute__((noinline)) void child_main(bool by_itself)
+enum child { HANGS, ABORTS, HAS_THREADS };
+
+static __attribute__((noinline)) void child_with_threads(void);
+
+static __attribute__((noinline)) void child_main(enum child kind)
 {
 	const struct rlimit no_core = {0};
 	const char text[] = SECRET;
@@ -44,13 +49,53 @@ static __attribute__((noinline)) void child_main(bool by_itself)
 	log_set_role("worker 3");
 	if (backtrace_install() != 0)
 		_exit(98);
-	if (by_itself)
+	if (kind == ABORTS)
 		abort();
+	if (kind == HAS_THREADS)
+		child_with_threads();
 	hang(text);
 }
 
+/* Spins in another function than hang(), so that one sees who it was. */
+static __attribute__((noinline)) void hang_in_thread(void)
+{
+	for (;;)
+		atomic_fetch_add(turns, 3u);
+}
+
+static void *thread_main(void *arg)
+{
+	const bool *works = arg;
+
+	backtrace_add_thread(works[0] ? 5 : 6);
+	backtrace_set_at_work(works[0]);
+	if (works[0])
+		hang_in_thread();
+	for (;;)
+		(void)pause();
+	return NULL;
+}
+
+/* Its loop waits, one thread hangs, and another one has nothing to do. */
+static __attribute__((noinline)) void child_with_threads(void)
+{
+	static bool works = true, idles = false;
+	pthread_t thread;
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+	if (pthread_create(&thread, NULL, thread_main, &idles) != 0 ||
+		pthread_create(&thread, NULL, thread_main, &works) != 0)
+		_exit(96);
+	(void)sigemptyset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+	for (;;)
+		(void)pause();
+}
+
 /* out: what becomes its stderr. Returns when the child is where it shall be. */
-static pid_t start(int out, bool by_itself)
+static pid_t start(int out, enum child kind)
 {
 	const uint64_t before = atomic_load(turns);
 	const pid_t pid = fork();
@@ -60,9 +105,9 @@ static pid_t start(int out, bool by_itself)
 		(void)alarm(20);
 		if (dup2(out, STDERR_FILENO) < 0)
 			_exit(97);
-		child_main(by_itself);
+		child_main(kind);
 	}
-	while (!by_itself && atomic_load(turns) == before)
+	while (kind != ABORTS && atomic_load(turns) == before)
 		(void)usleep(1000);
 	return pid;
 }
@@ -118,7 +163,7 @@ static void test_killed_from_outside(void **state)
 
 	(void)state;
 	assert_non_null(file);
-	const pid_t pid = start(fileno(file), false);
+	const pid_t pid = start(fileno(file), HANGS);
 	assert_int_equal(kill(pid, SIGABRT), 0);
 	expect_aborted(pid);
 	const char *text = content_of(file);
@@ -158,12 +203,36 @@ static void test_frames_are_where_it_hung(void **state)
 
 	(void)state;
 	assert_non_null(file);
-	const pid_t pid = start(fileno(file), false);
+	const pid_t pid = start(fileno(file), HANGS);
 	assert_int_equal(kill(pid, SIGABRT), 0);
 	expect_aborted(pid);
 	const char *text = content_of(file);
 	expect_frame(text, "#0 test_backtrace+0x", (const void *)(uintptr_t)hang);
 	expect_frame(text, "#1 test_backtrace+0x", (const void *)(uintptr_t)child_main);
+	(void)fclose(file);
+}
+
+/* The thread that is at work tells where it is as well, and the other one is left alone. */
+static void test_thread_that_hangs(void **state)
+{
+	FILE *file = tmpfile();
+	const uint64_t before_us = clock_wall_us();
+
+	(void)state;
+	assert_non_null(file);
+	const pid_t pid = start(fileno(file), HAS_THREADS);
+	assert_int_equal(kill(pid, SIGABRT), 0);
+	expect_aborted(pid);
+	const char *text = content_of(file);
+	expect_log_lines(text, before_us);
+	const char *thread = strstr(
+		text, "worker 3: its thread 5 was in a job, and here, innermost frame first:\n");
+	assert_non_null(thread);
+	assert_non_null(strstr(text, "it was here"));
+	assert_true(strstr(text, "it was here") < thread);
+	assert_null(strstr(text, "its thread 6"));
+	expect_frame(thread, "#0 test_backtrace+0x", (const void *)(uintptr_t)hang_in_thread);
+	expect_frame(thread, "#1 test_backtrace+0x", (const void *)(uintptr_t)thread_main);
 	(void)fclose(file);
 }
 
@@ -174,7 +243,7 @@ static void test_abort(void **state)
 
 	(void)state;
 	assert_non_null(file);
-	expect_aborted(start(fileno(file), true));
+	expect_aborted(start(fileno(file), ABORTS));
 	const char *text = content_of(file);
 	expect_log_lines(text, before_us);
 	assert_non_null(strstr(text, "SIGABRT from itself; it was here"));
@@ -195,10 +264,10 @@ static void test_log_that_takes_nothing(void **state)
 	while (write(full[1], page, sizeof(page)) > 0)
 		continue;
 	assert_int_equal(fcntl(full[1], F_SETFL, 0), 0);
-	expect_aborted(start(full[1], true));
+	expect_aborted(start(full[1], ABORTS));
 	(void)close(full[0]);
 	(void)signal(SIGPIPE, SIG_IGN);
-	expect_aborted(start(full[1], true));
+	expect_aborted(start(full[1], ABORTS));
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)close(full[1]);
 }
@@ -208,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_from_outside),
 		cmocka_unit_test(test_frames_are_where_it_hung),
+		cmocka_unit_test(test_thread_that_hangs),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_log_that_takes_nothing),
 	};

@@ -111,6 +111,34 @@ static void test_silence_of_a_new_worker(void **state)
 	assert_int_equal(watchdog_silence_us(s, NOW), 2 * MS);
 }
 
+/* A thread that is long in one job is as bad as a loop that does not turn; and it is said which of both it is. */
+static void test_silence_of_a_thread(void **state)
+{
+	struct stats_seat *s = ready_seat(NOW + 30 * MS);
+
+	(void)state;
+	stats_set(&s->pool_since_us, NOW - 900 * MS);
+	assert_int_equal(watchdog_silence_us(s, NOW), 900 * MS);
+	assert_true(watchdog_blames_thread(s, NOW));
+	stats_set(&s->pool_since_us, NOW - 10 * MS);
+	assert_int_equal(watchdog_silence_us(s, NOW), 10 * MS);
+	/* The loop has not told since when its threads were in what they are in now. */
+	stats_set(&s->pool_since_us, NOW - 800 * MS);
+	stats_set(&s->lag_due_us, NOW - 700 * MS);
+	assert_int_equal(watchdog_silence_us(s, NOW), 800 * MS);
+	assert_false(watchdog_blames_thread(s, NOW));
+	stats_set(&s->pool_since_us, 0);
+	assert_int_equal(watchdog_silence_us(s, NOW), 700 * MS);
+	assert_false(watchdog_blames_thread(s, NOW));
+	/* Of an earlier worker. */
+	stats_set(&s->pool_since_us, NOW - 800 * MS);
+	stats_set(&s->spawned_us, NOW - 5 * MS);
+	stats_set(&s->ready_us, NOW - 2 * MS);
+	assert_int_equal(watchdog_silence_us(s, NOW), 2 * MS);
+	stats_set(&s->ready_us, 0);
+	assert_int_equal(watchdog_silence_us(s, NOW), 5 * MS);
+}
+
 static void test_limit(void **state)
 {
 	struct watchdog w = set_to(2 * SECOND);
@@ -184,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_silence_before_ready),
 		cmocka_unit_test(test_silence_of_a_new_worker),
+		cmocka_unit_test(test_silence_of_a_thread),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_rounds_in_time),
 		cmocka_unit_test(test_late_rounds),
