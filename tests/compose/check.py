@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""The fleet in containers, as docker-compose.yml starts it: built, started, looked into, scaled and stopped."""
+"""
+The fleet in containers, as docker-compose.yml starts it: built, started, looked into, scaled and stopped; and the same
+with the profile `metrics`. Usage: check.py [fleet|metrics]...
+"""
 
 import base64
 import collections
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from engine import COMPOSE, DOCKER, Failed, base_image, engine, run  # noqa: E402 (the path comes first)
@@ -24,6 +28,7 @@ CACHE = ROOT / "build" / "compose"
 PROJECT = f"quern-test-{os.getpid()}"
 TARGET = "/?text=QR%20TEST"
 TEXT = b"QR TEST"
+METRICS = ("server", "balancer", "prometheus", "statsd", "graphite")  # with the profile
 GRACE_SECONDS = 20  # stop_grace_period of docker-compose.yml
 
 results = {"passed": 0, "failed": 0}
@@ -52,7 +57,8 @@ class Fleet:
 
     def __init__(self):
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("QUERN_", "COMPOSE_"))}
-        self.environment.update(PUBLISH="127.0.0.1:0", BUILD_NETWORK="host", COMPOSE_PROJECT_NAME=PROJECT,
+        self.environment.update(PUBLISH="127.0.0.1:0", PUBLISH_PROMETHEUS="127.0.0.1:0",
+                                PUBLISH_GRAPHITE="127.0.0.1:0", BUILD_NETWORK="host", COMPOSE_PROJECT_NAME=PROJECT,
                                 COMPOSE_ANSI="never", DOCKER_BUILDKIT="0", COMPOSE_DOCKER_CLI_BUILD="0")
 
     def compose(self, *command, seconds=120, check=True, merge=False, **settings):
@@ -63,9 +69,9 @@ class Fleet:
     def containers(self, service, everything=False):
         return self.compose("ps", "-q", *(["--all"] if everything else []), service).split()
 
-    def address(self):
-        """Where the balancer is published; the engine chose the port."""
-        host, _, port = self.compose("port", "balancer", "8080").strip().rpartition(":")
+    def address(self, service="balancer", port=8080):
+        """Where it is published; the engine chose the port."""
+        host, _, port = self.compose("port", service, str(port)).strip().rpartition(":")
         return host, int(port)
 
     def await_healthy(self, service, count):
@@ -78,7 +84,8 @@ class Fleet:
 
     def remove(self):
         with contextlib.suppress(Failed):
-            self.compose("down", "--rmi", "local", "--volumes", "--remove-orphans", "--timeout", "5")
+            self.compose("down", "--rmi", "local", "--volumes", "--remove-orphans", "--timeout", "5",
+                         COMPOSE_PROFILES="metrics")
 
 
 def inspect(container, form):
@@ -171,7 +178,7 @@ def check_picture(fleet):
     check("an error is JSON", code == 404 and json.loads(body)["error"]["code"] == "not_found")
 
 
-def check_confinement(name, container, program):
+def check_confinement(name, container, program, processes=1100, bare=True):
     fields = dict(line.split(":\t", 1) for line in inside(container, "cat", "/proc/1/status").stdout.splitlines()
                   if ":\t" in line)
     check(f"{name}: PID 1 is {program}", fields["Name"] == program, fields["Name"])
@@ -181,14 +188,15 @@ def check_confinement(name, container, program):
     check(f"{name}: no capability is left, not even to root inside", all(int(v, 16) == 0 for v in sets.values()),
           sets["CapBnd"])
     check(f"{name}: no new privileges", fields["NoNewPrivs"] == "1")
-    refused = inside(container, "touch", "/usr/local/bin/file", "/tmp/file", user="0")
+    refused = inside(container, "touch", "/usr/local/bin/file", "/tmp/file" if bare else "/var/file", user="0")
     check(f"{name}: the root file system is read-only",
           refused.returncode != 0 and refused.stderr.count("Read-only file system") == 2,
           refused.stderr.partition("\n")[0])
-    tools = inside(container, "sh", "-c", "command -v python3 curl wget gcc make").stdout
     bounds = json.loads(inspect(container, "[{{json .HostConfig.PidsLimit}}, {{json .HostConfig.LogConfig.Config}}]"))
-    check(f"{name}: processes and log are bounded", bounds == [1100, {"max-file": "3", "max-size": "10m"}], bounds)
-    check(f"{name}: no interpreter, download tool or compiler in the image", tools == "", tools)
+    check(f"{name}: processes and log are bounded", bounds == [processes, {"max-file": "3", "max-size": "10m"}], bounds)
+    if bare:
+        tools = inside(container, "sh", "-c", "command -v python3 curl wget gcc make").stdout
+        check(f"{name}: no interpreter, download tool or compiler in the image", tools == "", tools)
 
 
 def check_network(server, balancer):
@@ -279,14 +287,78 @@ def check_log(fleet):
           "cannot bind socket (Cannot assign requested address) for [192.0.2.1:8080]" in failed)
 
 
-def check_stop(fleet):
-    ids = fleet.containers("server") + fleet.containers("balancer")
+def check_stop(fleet, services=("server", "balancer")):
+    ids = [one for service in services for one in fleet.containers(service)]
     begin = time.monotonic()
     fleet.compose("stop")
     seconds = time.monotonic() - begin
-    check("both stop within the grace period", seconds < GRACE_SECONDS, f"{seconds:.1f} s")
-    codes = [inspect(one, "{{.Path}}: {{.State.ExitCode}}") for one in ids]
-    check("both exit with 0", codes == ["quernd: 0", "balancer: 0"], ", ".join(codes))
+    check("all stop within the grace period", seconds < GRACE_SECONDS, f"{seconds:.1f} s")
+    codes = {service: inspect(one, "{{.State.ExitCode}}") for service, one in zip(services, ids)}
+    check("all exit with 0", list(codes.values()) == ["0"] * len(services), codes)
+
+
+# --- the profile ---------------------------------------------------------------------------------------------------
+
+
+def prepare_statsd():
+    """
+    Has npm fetch statsd here, so that the image need not: its network may not be this one. Without npm the image does
+    it.
+    """
+    done = run(ROOT / "bench/services/statsd/prepare", seconds=120, check=False,
+               env={**os.environ, "SERVICE_BUILD": str(CACHE / "statsd")})
+    if done.returncode not in (0, 77):
+        raise Failed(f"bench/services/statsd/prepare: {done.stdout}{done.stderr}")
+    print(f"statsd: {'by npm of the image' if done.returncode else 'by npm of this machine'}", flush=True)
+
+
+def ask(address, path, **parameters):
+    """What an HTTP API answers, decoded; None for an error."""
+    code, body = fetch(address, f"{path}?{urllib.parse.urlencode(parameters, doseq=True)}")
+    return json.loads(body) if code == 200 else None
+
+
+def check_profile_start(fleet):
+    begin = time.monotonic()
+    fleet.compose("up", "-d", "--no-build")
+    containers = {service: fleet.await_healthy(service, 1)[0] for service in METRICS}
+    check("with the profile all five become healthy", True, f"{time.monotonic() - begin:.1f} s after `up`")
+    for service, program in (("prometheus", "prometheus"), ("statsd", "node"), ("graphite", "graphite")):
+        check_confinement(service, containers[service], program, processes=100, bare=False)
+        published = {line.split()[0] for line in run(DOCKER, "port", containers[service]).stdout.splitlines()}
+        check(f"{service}: only what shows figures is published",
+              published == {"prometheus": {"9090/tcp"}, "graphite": {"8080/tcp"}, "statsd": set()}[service], published)
+
+
+def check_prometheus(fleet):
+    address = fleet.address("prometheus", 9090)
+
+    def health():
+        targets = ask(address, "/api/v1/targets")["data"]["activeTargets"]
+        return sorted((target["labels"]["job"], target["health"]) for target in targets)
+    await_state("both targets of Prometheus up", lambda: health() == [("quern", "up"), ("quern-haproxy", "up")])
+    check("Prometheus scrapes quernd and HAProxy", True)
+    groups = ask(address, "/api/v1/rules")["data"]["groups"]
+    failed = [rule["name"] for group in groups for rule in group["rules"] if rule.get("lastError")]
+    check("Prometheus has the rules, and none fails", len(groups) == 5 and not failed, failed or len(groups))
+
+
+def check_graphite(fleet):
+    address = fleet.address("graphite")
+    count, response = "stats.counters.quern.fleet.requests.count", "stats.timers.quern.fleet.response.upper_99"
+
+    def points():
+        series = ask(address, "/render", target=[count, response], format="json", **{"from": "-5min"})
+        return {one["target"]: [v for v, _ in one["datapoints"] if v] for one in series}
+    with Load(fleet.address()) as load:
+        await_state("first answers", lambda: load.outcomes[200] > 50)
+        found = await_state("points in Graphite", lambda: len(p := points()) == 2 and all(p.values()) and p)
+    check("Graphite has what quernd has sent", sum(found[count]) <= load.outcomes[200] and found[response][-1] < 60_000,
+          f"{sum(found[count]):.0f} requests, p99 {found[response][-1]:.2f} ms")
+    code, picture = fetch(address, "/render?format=png&from=-5min&target=" + response)
+    check("Graphite draws it", code == 200 and picture.startswith(b"\x89PNG"), f"{len(picture)} bytes")
+    code, _ = fetch(address, "/")
+    check("Graphite shows its page", code == 200)
 
 
 def explain(fleet):
@@ -296,16 +368,39 @@ def explain(fleet):
         print(fleet.compose("logs", "--no-color", "--tail", "60", check=False))
 
 
-def check_all(fleet):
+def build(fleet, what):
+    begin = time.monotonic()
+    fleet.compose("build", seconds=500)
+    check(f"{what} build", True, f"{time.monotonic() - begin:.0f} s")
+
+
+def check_fleet(fleet):
+    build(fleet, "both targets")
+    for part in (check_first_start, check_count, check_scaling, check_log, check_stop):
+        part(fleet)
+
+
+def check_metrics(fleet):
+    fleet.environment.update(COMPOSE_PROFILES="metrics", QUERN_METRICS_INTERVAL_MS="1000")
+    prepare_statsd()
+    build(fleet, "the targets of the profile")
+    for part in (check_profile_start, check_prometheus, check_graphite):
+        part(fleet)
+    check_stop(fleet, METRICS)
+
+
+PARTS = {"fleet": check_fleet, "metrics": check_metrics}
+
+
+def check_all(fleet, parts):
     try:
         with base_image(CACHE) as how:
             print(f"base image: {how}", flush=True)
-            begin = time.monotonic()
-            fleet.compose("build", seconds=400)
-            check("both targets build", True, f"{time.monotonic() - begin:.0f} s")
             try:
-                for part in (check_first_start, check_count, check_scaling, check_log, check_stop):
-                    part(fleet)
+                for part in parts:
+                    begin = time.monotonic()
+                    PARTS[part](fleet)
+                    print(f"{part}: {time.monotonic() - begin:.0f} s", flush=True)
             except Failed:
                 explain(fleet)
                 raise
@@ -320,12 +415,15 @@ def interrupted(*_):
 
 
 def main():
+    parts = sys.argv[1:] or list(PARTS)
+    if not set(parts) <= set(PARTS):
+        sys.exit(f"usage: check.py [{'|'.join(PARTS)}]...")
     signal.signal(signal.SIGTERM, interrupted)
     CACHE.mkdir(parents=True, exist_ok=True)
     try:
         with engine() as which:
             print(f"engine: {which}", flush=True)
-            check_all(Fleet())
+            check_all(Fleet(), parts)
     except Failed as failure:
         check("an engine is there", False, failure)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What an operator is given beside the programs: units, alerts, the pages about them, and the table on his terminal."""
+"""What an operator is given beside the programs: units, the pages about them, and the table on his terminal."""
 
 import json
 import os
@@ -13,7 +13,6 @@ from fleet import BUILD, ROOT, Fleet, clean_environment, wait_until
 from test_quernctl import QUERNCTL, Terminal, shows, text_of
 
 UNITS = ("quernd.service", "quern-haproxy.service")
-ALERTS = ROOT / "packaging/prometheus/quern-alerts.yml"
 
 
 def unit(name):
@@ -73,29 +72,6 @@ def test_units_are_confined(name):
                        "PrivateDevices": "yes", "RestrictSUIDSGID": "yes"}.items():
         assert settings(name)[key] == [value]
     assert settings(name).get("DynamicUser") == ["yes"] or settings(name)["User"] == ["haproxy"]
-
-
-# --- alerts ------------------------------------------------------------------------------------------------------
-
-
-def test_alerts_are_rules_that_fire():
-    for words in (["check", "rules", str(ALERTS)], ["test", "rules", str(ROOT / "tests/integration/alerts.yml")]):
-        done = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_every_alert_is_tried_and_asks_for_metrics_that_exist():
-    text = ALERTS.read_text()
-    names = re.findall(r"- alert: (\w+)", text)
-    tried = (ROOT / "tests/integration/alerts.yml").read_text()
-    assert len(names) > 5 and [name for name in names if f'"{name}"' not in tried] == []
-    documented = set(re.findall(r"^\| `(quern_\w+)`", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE))
-    asked = {re.sub("_bucket$", "", name) for name in re.findall(r"\b(quern_\w+)", text)}
-    assert asked <= documented
-    with Fleet(balancer=True) as fleet:
-        page = fleet.get("/metrics", at=fleet.stats).body.decode()
-    for name in set(re.findall(r"\b(haproxy_\w+)", text)):
-        assert re.search(rf'^{name}\{{proxy="workers"\}} \d', page, re.MULTILINE), name
 
 
 # --- pages -------------------------------------------------------------------------------------------------------
