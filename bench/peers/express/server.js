@@ -1,13 +1,24 @@
-// The service as it is usually written: one route, express and the npm package qrcode.
+// The service as it is usually written: express and the npm package qrcode, all of it on the loop.
 'use strict';
 
-const express = require('express');
+const { createHash } = require('crypto');
 const QRCode = require('qrcode');
+const { serve, refusal } = require('./app');
 
-const app = express();
+async function picture(text) {
+    try {
+        return await QRCode.toDataURL(text);
+    } catch (error) {
+        throw refusal(error.message);
+    }
+}
 
-app.get('/', async (req, res) => {
-    res.json({ result: await QRCode.toDataURL(req.query.text || 'QR TEST') });
-});
+function hash(text, rounds) {
+    let digest = text;
+    for (let i = 0; i < rounds; i++) {
+        digest = createHash('sha256').update(digest).digest();
+    }
+    return digest.toString('hex');
+}
 
-app.listen(Number(process.env.PORT), '127.0.0.1');
+serve({ picture, hash });
