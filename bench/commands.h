@@ -9,7 +9,9 @@ int bench_load(int argc, char **argv);
 int bench_simulate(int argc, char **argv);
 int bench_plan(int argc, char **argv);
 int bench_sweep(int argc, char **argv);
+int bench_chapter(int argc, char **argv);
 int bench_report(int argc, char **argv);
 int bench_compare(int argc, char **argv);
+int bench_timeline(int argc, char **argv);
 
 #endif

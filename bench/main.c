@@ -13,10 +13,13 @@ static const struct {
 } commands[] = {
 	{"load", bench_load, "an open-loop load on any HTTP server, and its percentiles"},
 	{"sweep", bench_sweep, "an experiment: many loads on fleets brought up for it"},
+	{"chapter", bench_chapter, "an effect of a blocked loop, and its cures"},
 	{"simulate", bench_simulate, "k workers behind a policy, simulated"},
 	{"plan", bench_plan, "how many workers a rate and an objective need"},
 	{"report", bench_report, "an experiment's results as a page and plots"},
 	{"compare", bench_compare, "two experiments side by side"},
+	{"timeline", bench_timeline,
+		"a trace of the loop as a picture: who ran, who waited, for whom"},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -325,6 +325,7 @@ int fleet_start(struct fleet **ret, const struct fleet_options *o, struct buffer
 	/* Borrowed for the call only. */
 	f->options.cpus_workers = f->options.cpus_balancer = NULL;
 	f->options.stop = NULL;
+	f->options.set = NULL;
 	awake_start(&f->awake);
 	*ret = f;
 	return 0;

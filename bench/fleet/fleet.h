@@ -12,6 +12,7 @@
 #include "bench/model/policy.h"
 #include "lib/buffer.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +24,11 @@ struct fleet_options {
 	const char *cpus_workers;	   /* "1" or "1,2": where quernd may run; NULL: anywhere */
 	const char *cpus_balancer;	   /* NULL: anywhere */
 	const volatile sig_atomic_t *stop; /* ends the wait for it to start; NULL: none */
+	/*
+	 * Options over those that the lab chooses: {"execution.strategy": "yield"}; borrowed for
+	 * the call; NULL: none.
+	 */
+	const json_t *set;
 };
 
 struct fleet; /* opaque */

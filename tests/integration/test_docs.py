@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Those that read the configuration.
 PROGRAMS = {"quernd": "quernd.8", "quernctl": "quernctl.1", "quern-balancer": "quern-balancer.8"}
 MANUALS = PROGRAMS | {"quern-bench": "quern-bench.1"}
-BENCH_COMMANDS = ("load", "sweep", "simulate", "plan", "report", "compare")
+BENCH_COMMANDS = ("load", "sweep", "simulate", "plan", "report", "compare", "timeline", "chapter")
 
 
 def read(name):
