@@ -1,5 +1,7 @@
 #include "server/check.h"
 
+#include "server/backend/backend.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,4 +73,9 @@ void check_files(const struct config *c, struct buffer *warnings)
 				"log.destination: \"%s\" cannot be appended to: %s\n",
 				c->log_destination, strerror(-error));
 	}
+	if (*c->lab_redis && !backend_is_built())
+		buffer_printf(warnings,
+			"lab.redis: \"%s\" has no effect: this program was built without "
+			"hiredis\n",
+			c->lab_redis);
 }

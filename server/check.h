@@ -10,7 +10,8 @@
 void check_summarize(const struct config *c, struct buffer *out);
 
 /*
- * Appends a line for each file that could not be used: the certificate that HAProxy reads, the log.
+ * Appends a line for each file that could not be used: the certificate that HAProxy reads, the log; and for a
+ * lab.redis that this program cannot ask.
  * Creates none, and has no way to know whether HAProxy runs as another user.
  */
 void check_files(const struct config *c, struct buffer *warnings);

@@ -11,6 +11,8 @@
 /* Requests that waited too long are refused without a turn of their own, but not without bound in
  * one turn. */
 #define LATE_PER_TURN 64
+/* Where jobs that have not begun wait beside long ones, they have the loop for so many slices before a long one has one. */
+#define FRESH_SLICES 3u
 /* Jobs share a turn as long as together they are over sooner. */
 #define TURN_US 50u
 /* One poll of the loop tells of more connections than this, if there are as many; libevent begins with 32 events. */
@@ -266,11 +268,11 @@ static uint64_t take_fresh(struct worker *w, struct job *job)
 
 /*
  * Who has not begun goes first, as most jobs are short and are over before the next slice of a long one; but where both
- * wait, the long ones have half of the loop.
+ * wait, the long ones have a quarter of the loop.
  */
 static uint64_t run_next(struct worker *w)
 {
-	const bool due = w->fresh_us >= (uint64_t)w->config->execution_slice_us;
+	const bool due = w->fresh_us >= FRESH_SLICES * (uint64_t)w->config->execution_slice_us;
 	struct job *job =
 		w->begun.len > 0 && (due || w->queue.len == 0) ? job_pop(&w->begun) : NULL;
 	uint64_t took_us;

@@ -93,7 +93,7 @@ void backend_start(struct backend *b, struct backend_call *call);
 /* Nobody wants the answer any more; nothing happens if the call is not under way. */
 void backend_cancel(struct backend *b, struct backend_call *call);
 
-/* "built with hiredis 0.14.1", or "built without hiredis". */
-const char *backend_version(void);
+/* False: this program was built without hiredis, and every call is BACKEND_ABSENT. */
+bool backend_is_built(void);
 
 #endif

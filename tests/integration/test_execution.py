@@ -164,14 +164,14 @@ def test_a_cheap_request_does_not_wait_for_a_long_one():
         assert slot["loop_lag_ms"]["p50"] < 20
 
 
-def test_long_jobs_have_half_of_the_loop():
+def test_long_jobs_have_a_quarter_of_the_loop():
     """Under a flood of short ones that would keep all of it. By work done, which is the same on a machine that has other
     things to do as well."""
     short_us, long_us = 100, 300000
     with lab("yield", limits__queue_ms=60000, limits__queue=5000) as fleet:
         floods = [Wire(fleet.worker(0), 60) for _ in range(8)]
         # Ahead of its answers each of them always has requests enough in the socket.
-        count = 4 * long_us // short_us // len(floods)
+        count = 8 * long_us // short_us // len(floods)
         threads_of = [threading.Thread(target=flood.send, args=(burn(short_us) * count,)) for flood in floods]
         with closing(floods):
             for thread in threads_of:
@@ -189,7 +189,7 @@ def test_long_jobs_have_half_of_the_loop():
                 thread.join()
         assert after["queue"] >= 1, "the flood has ended too early"
         print(f"a long job of {long_us} us, and short ones of {shorts_us} us meanwhile")
-        assert 0.5 < shorts_us / long_us < 2
+        assert 2 < shorts_us / long_us < 4.5
 
 
 def test_short_jobs_go_before_slices_of_many_long_ones():
