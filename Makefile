@@ -93,7 +93,7 @@ DELAY := $(BUILD)/services/delay/delay
 	deps-run deps-check deps-bench deps-experiment deps-lab schema unit-tests generated
 .DELETE_ON_ERROR:
 
-all: $(addprefix $(BUILD)/,$(PROGRAMS))
+all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(DELAY)
 
 run: deps-run
 	$(Q)$(MAKE) --no-print-directory all
@@ -102,7 +102,7 @@ run: deps-run
 check: deps-check
 	$(Q)$(MAKE) --no-print-directory check-only
 
-check-only: all unit-tests $(BUILD)/faults/drive $(DELAY)
+check-only: all unit-tests $(BUILD)/faults/drive
 	$(Q)BUILD=$(abspath $(BUILD)) tests/run
 
 unit-tests: $(UNIT_TESTS)
@@ -162,7 +162,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libquern.a Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(INCLUDES) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libquern.a $(LDFLAGS) \
 		-Wl,--as-needed $(LIBS) -lcmocka
 
--include $(patsubst %.o,%.d,$(call object,$(SOURCES)) $(TABLE_OBJECTS)) $(addsuffix .d,$(UNIT_TESTS)) \
+-include $(patsubst %.o,%.d,$(call object,$(SOURCES) bench/services/delay/delay.c) $(TABLE_OBJECTS)) $(addsuffix .d,$(UNIT_TESTS)) \
 	$(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard tests/faults/*.c))
 
 # --- files made from config/options.def; they are committed, and a test compares them -------------------------------
@@ -206,11 +206,11 @@ experiment: deps-experiment
 CHAPTERS_DIR ?= $(BUILD)/chapters$(if $(FULL),-full)
 CHAPTERS := blocked-loop qr-node io-at-1000 power-users internal-latency round-robin telemetry
 chapters: deps-lab
-	$(Q)$(MAKE) --no-print-directory all $(DELAY)
-	$(Q)for name in $(CHAPTERS); do \
-		$(BUILD)/quern-bench chapter $$name --build $(BUILD) -o $(CHAPTERS_DIR)/$$name $(if $(FULL),--full) || [ $$? = 3 ] || exit 1; \
-	done
-	$(Q)$(BUILD)/quern-bench chapter --index $(CHAPTERS_DIR)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)failed=0; for name in $(CHAPTERS); do \
+		$(BUILD)/quern-bench chapter $$name --build $(BUILD) -o $(CHAPTERS_DIR)/$$name $(if $(FULL),--full) || [ $$? = 3 ] || failed=1; \
+	done; \
+	$(BUILD)/quern-bench chapter --index $(CHAPTERS_DIR) && exit $$failed
 
 # What chapters start beside the fleet.
 $(DELAY): $(BUILD)/obj/bench/services/delay/delay.o $(BUILD)/libquern.a

@@ -86,13 +86,16 @@ class Clock:
             view[:] = struct.pack("=q", seconds)
 
 
+CLIENTS = 12
+
+
 class Load:
     """Clients that ask one after the other: some wait in the worker's queue at any time."""
 
-    def __init__(self, fleet, clients=12):
+    def __init__(self, fleet):
         self.fleet, self.ends = fleet, threading.Event()
         self.statuses, self.failures = [], []
-        self.threads = [threading.Thread(target=self._run) for _ in range(clients)]
+        self.threads = [threading.Thread(target=self._run) for _ in range(CLIENTS)]
 
     def _run(self):
         while not self.ends.is_set():
@@ -118,13 +121,14 @@ class Load:
 
 
 @contextlib.contextmanager
-def under_load(clock, **options):
+def under_load(clock, cut=0, **options):
+    """cut: requests that HAProxy may answer 504."""
     options = {"workers.count": 2, "lab.enabled": True, "balancer.policy": "roundrobin", **options}
     with Fleet(options, balancer=True, environment=clock.environment) as fleet:
         pids = [fleet.pid(slot) for slot in range(2)]
         with Load(fleet) as load:
             yield fleet, load
-        assert not load.failures and set(load.statuses) == {200}
+        assert not load.failures and set(load.statuses) <= {200, 504} and load.statuses.count(504) <= cut
         assert [fleet.pid(slot) for slot in range(2)] == pids and len(fleet.servers("UP")) == 2
         assert sum(fleet.slot(slot)["restarts"] for slot in range(2)) == 0
         assert all(entry["loop_lag_ms"]["p50"] < 1000 for entry in fleet.status()["workers"])
@@ -137,9 +141,10 @@ def bad_starts(fleet):
 # 30 s: so old could a stamp be, and far beyond limits.queue_ms. The requests under way were stamped before.
 @pytest.mark.parametrize("step", [3600, -3600, 30, -30])
 def test_host_clock_steps(tmp_path, step):
-    """HAProxy's and the workers', together."""
+    """HAProxy's and the workers', together. HAProxy 2.6 compares the clock with what it was before the poll, so a step
+    forward that comes between two polls it takes for time that has passed, and what is under way for late."""
     clock = Clock(tmp_path)
-    with under_load(clock) as (fleet, load):
+    with under_load(clock, cut=3 * CLIENTS) as (fleet, load):
         for seconds in (step, 0) * 3:
             before = bad_starts(fleet)
             clock.set(seconds)

@@ -432,6 +432,7 @@ static void a_shorter_timeout_overtakes(void **state)
 	assert_int_equal(quick.outcome, BACKEND_LATE);
 	assert_false(slow.over);
 	assert_int_equal(stats_get(&f->seat.calls), 1);
+	backend_cancel(f->backend, &slow.call);
 }
 
 /* The answer lies in the socket for 30 ms while the loop does something else. The best of some rounds, as a busy machine
