@@ -21,6 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a request of the lab may ask for, at most: enough for every experiment, and no hang (workers.watchdog_ms). */
+#define WORK_MAX_US 10000000
+
 struct exchange;
 struct work;
 

@@ -130,7 +130,7 @@ static void serve(struct worker *w)
 {
 	http_server_wake(&w->server);
 	while (!leave_is_over(&w->leave)) {
-		bool idle = w->queue.len + w->begun.len == 0;
+		bool idle = !worker_has_jobs(w);
 
 		/* Others accept on it, or nobody will: whoever connects must be refused, and not wait for us in vain.
 		 * HAProxy may have sent somebody just before it heard. */

@@ -37,6 +37,7 @@ struct worker {
 	struct backend *backend;
 	struct trace_ring *trace;
 	uint64_t requests;  /* ever, in this worker's life */
+	size_t calling;	    /* tasks that wait for the backend; they count for limits.queue too */
 	bool over;	    /* nothing is answered any more */
 	uint64_t unread_us; /* how long before the turn's poll what it told may have come */
 	struct lag lag;
@@ -49,6 +50,9 @@ struct worker {
 /* The callbacks of struct http_server_options; arg is the worker. */
 void worker_on_request(struct http_conn *c, void *arg);
 void worker_on_gone(struct http_conn *c, void *arg);
+
+/* Whether anything could be done between two looks at the input. */
+bool worker_has_jobs(const struct worker *w);
 
 /* What is done between two looks at the input: one job, or several quick ones. */
 void worker_run_jobs(struct worker *w);
@@ -90,6 +94,9 @@ bool worker_is_task(const struct worker *w, const struct route *route);
 
 /* Whether it has to wait until the pool has room. */
 bool worker_must_hold(const struct worker *w, const struct route *route);
+
+/* Whether jobs are held and the pool has room for one. */
+bool worker_has_room_for_held(const struct worker *w);
 
 /* Begins the work of the request in hand, whose turn it is, and goes on as far as it can. */
 void worker_begin_task(struct worker *w, struct http_conn *c, uint64_t queue_us, uint64_t began_us);

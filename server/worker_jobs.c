@@ -153,7 +153,7 @@ void worker_on_request(struct http_conn *c, void *arg)
 		return;
 	}
 	c->job.route = route;
-	if (w->queue.len + w->begun.len + w->held.len >= w->queue.limit ||
+	if (w->queue.len + w->begun.len + w->held.len + w->calling >= w->queue.limit ||
 		!job_push(&w->queue, &c->job)) {
 		stats_add(&w->stats->shed_full, 1);
 		worker_shed(w, c, route->id, 0, "the queue is full");
@@ -266,12 +266,21 @@ static uint64_t take_fresh(struct worker *w, struct job *job)
 	return worker_begin_job(w, job);
 }
 
+/* The pool has room for it. */
+static uint64_t take_held(struct worker *w, struct job *job)
+{
+	worker_publish_queue(w);
+	return job->task ? continue_job(w, job) : worker_begin_job(w, job);
+}
+
 /*
- * Who has not begun goes first, as most jobs are short and are over before the next slice of a long one; but where both
+ * Who waited for a thread goes before all, as one is free now. Who has not begun goes first, as most jobs are short and are over before the next slice of a long one; but where both
  * wait, the long ones have a quarter of the loop.
  */
 static uint64_t run_next(struct worker *w)
 {
+	if (worker_has_room_for_held(w))
+		return take_held(w, job_pop(&w->held));
 	const bool due = w->fresh_us >= FRESH_SLICES * (uint64_t)w->config->execution_slice_us;
 	struct job *job =
 		w->begun.len > 0 && (due || w->queue.len == 0) ? job_pop(&w->begun) : NULL;
@@ -289,9 +298,9 @@ static uint64_t run_next(struct worker *w)
 	return took_us;
 }
 
-static bool has_jobs(const struct worker *w)
+bool worker_has_jobs(const struct worker *w)
 {
-	return w->queue.len + w->begun.len > 0;
+	return w->queue.len + w->begun.len > 0 || worker_has_room_for_held(w);
 }
 
 /* Takes jobs off the queues until one was run, and returns how long it took; the others were too late, or nobody waits
@@ -300,7 +309,7 @@ static uint64_t run_one_job(struct worker *w)
 {
 	uint64_t took_us = 0;
 
-	for (int i = 0; i < LATE_PER_TURN && took_us == 0 && has_jobs(w); i++) {
+	for (int i = 0; i < LATE_PER_TURN && took_us == 0 && worker_has_jobs(w); i++) {
 		/* The one before was answered or closed meanwhile. */
 		if (i > 0)
 			http_server_wake(&w->server);
@@ -322,6 +331,6 @@ void worker_run_jobs(struct worker *w)
 	do {
 		deaf_us += run_one_job(w);
 		http_server_settle(&w->server);
-	} while (has_jobs(w) && w->server.now_us - began_us < TURN_US);
+	} while (worker_has_jobs(w) && w->server.now_us - began_us < TURN_US);
 	w->unread_us = deaf_us + (is_all_told(w) ? 0 : w->unread_us);
 }

@@ -27,6 +27,11 @@ bool worker_must_hold(const struct worker *w, const struct route *route)
 	return w->held.len > 0 || !pool_has_room(w->pool);
 }
 
+bool worker_has_room_for_held(const struct worker *w)
+{
+	return w->held.len > 0 && pool_has_room(w->pool);
+}
+
 void worker_publish_pool(struct worker *w)
 {
 	struct pool_load load;
@@ -224,19 +229,6 @@ static void count_thread(struct worker *w, struct task *t)
 	note_piece(w, t, TRACE_THREAD, j->lane, j->start_us, j->end_us);
 }
 
-static void refill_pool(struct worker *w)
-{
-	struct job *job;
-
-	while (pool_has_room(w->pool) && (job = job_pop(&w->held))) {
-		worker_publish_queue(w);
-		if (job->task)
-			compute(w, job->task);
-		else
-			worker_begin_job(w, job);
-	}
-}
-
 static void on_pool_done(struct pool_job *job, void *arg)
 {
 	struct worker *w = arg;
@@ -256,7 +248,6 @@ static void on_pool_done(struct pool_job *job, void *arg)
 	}
 	if (w->over)
 		return;
-	refill_pool(w);
 	worker_publish_pool(w);
 	http_server_settle(&w->server);
 }
@@ -280,6 +271,7 @@ static void on_reply(struct backend_call *call, const struct backend_reply *repl
 
 	(void)call;
 	t->place = TASK_ON_LOOP;
+	w->calling--;
 	t->called = true;
 	t->pieces++;
 	trace_put(w->trace, &e);
@@ -294,6 +286,7 @@ static void on_reply(struct backend_call *call, const struct backend_reply *repl
 static void call_backend(struct worker *w, struct task *t)
 {
 	t->place = TASK_CALLING;
+	w->calling++;
 	t->work->call.on_reply = on_reply;
 	t->work->call.arg = t;
 	backend_start(w->backend, &t->work->call);
@@ -357,8 +350,10 @@ void worker_abandon_task(struct worker *w, struct task *t)
 		t->conn = NULL;
 		return;
 	}
-	if (t->place == TASK_CALLING)
+	if (t->place == TASK_CALLING) {
+		w->calling--;
 		backend_cancel(w->backend, &t->work->call);
+	}
 	note_end(w, t, 0);
 	task_free(t);
 }

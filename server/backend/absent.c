@@ -1,6 +1,8 @@
 /* In place of the backend where this program is built without hiredis. */
 #include "server/backend/backend.h"
 
+#include "lib/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +39,9 @@ void backend_free(struct backend *b)
 
 void backend_start(struct backend *b, struct backend_call *call)
 {
-	struct backend_reply reply = {.outcome = BACKEND_ABSENT};
+	const uint64_t now_us = clock_us();
+	struct backend_reply reply = {
+		.outcome = BACKEND_ABSENT, .sent_us = now_us, .seen_us = now_us};
 
 	(void)snprintf(reply.reason, sizeof(reply.reason), "%s",
 		b->wanted ? "this quernd was built without hiredis" : "lab.redis is not set");

@@ -185,6 +185,11 @@ static bool read_once(struct backend_link *l)
 
 	if (n == -EAGAIN || n == -EINTR)
 		return false;
+	if (n < 0) {
+		/* The peek has taken the error, and reading would find an end only. */
+		die(l, LINK_BROKEN, (int)-n);
+		return false;
+	}
 	l->heard = l->heard || n > 0;
 	redisAsyncHandleRead(l->ac);
 	if (l->answer)

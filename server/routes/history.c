@@ -127,6 +127,11 @@ static enum work_next begin(struct work *w, struct exchange *x)
 /* The texts go when this returns. */
 static bool copy_rows(struct history *h, const struct backend_reply *reply)
 {
+	/* No request of the lab may look like a hang. */
+	if (reply->rows * (uint64_t)h->row_us > WORK_MAX_US)
+		return http_refuse(&h->refusal, 400, "bad_parameter", "row_us",
+			"%zu rows at %lld microseconds each would take more than %d", reply->rows,
+			(long long)h->row_us, WORK_MAX_US);
 	h->end = calloc(reply->rows + 1, sizeof(*h->end));
 	if (!h->end)
 		return http_refuse_memory(&h->refusal);

@@ -21,7 +21,8 @@ const struct counter counters[] = {
 		"Calls of the lab's backend without a usable answer."},
 	{FIELD(calls_late), "quern_backend_failures_total", "reason=\"late\"", NULL},
 	{FIELD(abandoned), "quern_requests_abandoned_total", NULL,
-		"Requests whose client had left before their turn came."},
+		"Requests whose client had left before they were answered: before their turn, or "
+		"between the pieces of their work."},
 	{FIELD(shed_full), "quern_requests_shed_total", "reason=\"queue_full\"",
 		"Requests answered 503: the queue was full, or they had waited too long."},
 	{FIELD(shed_late), "quern_requests_shed_total", "reason=\"too_late\"", NULL},

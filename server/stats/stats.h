@@ -102,13 +102,14 @@ struct stats_seat {
 	stats_counter accepted;		   /* connections ever */
 	stats_counter accept_paused;	   /* times: no descriptors, or all connections busy */
 	stats_counter bytes_in, bytes_out; /* on the wire, above TCP */
-	stats_counter abandoned;	   /* requests whose client left before their turn came */
-	stats_counter timeouts_client;	   /* requests or answers not through in limits.client_ms */
-	stats_counter shed_full;	   /* 503: queue full */
-	stats_counter shed_late;	   /* 503: waited longer than limits.queue_ms */
-	stats_counter bad_start;	   /* X-Request-Start below zero or above a minute old */
-	stats_counter log_lost;		   /* log lines that could not be written */
-	stats_counter jobs;		   /* jobs run */
+	stats_counter
+		abandoned; /* requests whose client left before their turn, or between the pieces of their work */
+	stats_counter timeouts_client; /* requests or answers not through in limits.client_ms */
+	stats_counter shed_full;       /* 503: queue full */
+	stats_counter shed_late;       /* 503: waited longer than limits.queue_ms */
+	stats_counter bad_start;       /* X-Request-Start below zero or above a minute old */
+	stats_counter log_lost;	       /* log lines that could not be written */
+	stats_counter jobs;	       /* jobs run */
 	stats_counter
 		slices; /* pieces that jobs were run in on the loop, beyond the first of each */
 	stats_counter offloaded;   /* jobs that threads have run */
