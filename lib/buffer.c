@@ -82,6 +82,16 @@ void buffer_put_u64(struct buffer *b, unsigned long long value)
 	buffer_append(b, digits + at, sizeof(digits) - at);
 }
 
+void buffer_put_ms(struct buffer *b, unsigned long long us)
+{
+	unsigned rest = (unsigned)(us % 1000u);
+	char decimals[4] = {'.', (char)('0' + rest / 100u), (char)('0' + rest / 10u % 10u),
+		(char)('0' + rest % 10u)};
+
+	buffer_put_u64(b, us / 1000u);
+	buffer_append(b, decimals, sizeof(decimals));
+}
+
 void buffer_printf(struct buffer *b, const char *format, ...)
 {
 	va_list args, again;

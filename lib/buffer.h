@@ -58,6 +58,8 @@ static inline void buffer_putc(struct buffer *b, char c)
 	buffer_append(b, &c, 1);
 }
 void buffer_put_u64(struct buffer *b, unsigned long long value);
+/* Microseconds as milliseconds with three decimals. */
+void buffer_put_ms(struct buffer *b, unsigned long long us);
 void buffer_printf(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The content as a C string that the buffer still owns, or NULL if the buffer failed. */

@@ -22,6 +22,11 @@ uint64_t clock_wall_us(void)
 	return read_us(CLOCK_REALTIME);
 }
 
+uint64_t clock_thread_cpu_us(void)
+{
+	return read_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 uint64_t clock_cpu_of_us(pid_t pid)
 {
 	clockid_t id;

@@ -17,6 +17,9 @@ uint64_t clock_wall_us(void);
  */
 uint64_t clock_cpu_of_us(pid_t pid);
 
+/* CPU time used so far by the calling thread. One system call. */
+uint64_t clock_thread_cpu_us(void);
+
 #define CLOCK_UTC_BYTES 28 /* enough for any clock_format_utc(), NUL included */
 
 /*

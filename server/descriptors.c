@@ -1,5 +1,7 @@
 #include "server/descriptors.h"
 
+#include "server/backend/backend.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -9,13 +11,11 @@
 
 /* epoll, and the pair by which libevent hears of signals. */
 #define OF_A_LOOP 3
-/* Connections that the lab's backend keeps at most (server/backend/backend.h). */
-#define OF_THE_BACKEND 64
 
 uint64_t descriptors_needed(const struct config *c)
 {
 	return (uint64_t)c->limits_connections + (uint64_t)c->workers_max + SPARE +
-	       (c->lab_redis[0] ? OF_THE_BACKEND : 0);
+	       (c->lab_redis[0] ? BACKEND_LINKS : 0);
 }
 
 int descriptors_raise(uint64_t need, uint64_t *ret_limit)

@@ -1,13 +1,10 @@
 /* The worker's work that is not done in one go: slices, threads, calls of the backend (server/task.h). */
-#include "lib/clock.h"
-#include "lib/log.h"
 #include "server/backend/backend.h"
 #include "server/http/conn.h"
 #include "server/route.h"
 #include "server/worker_internal.h"
 
 #include <stddef.h>
-#include <string.h>
 
 static bool has_strategy(const struct worker *w, enum config_strategy strategy)
 {

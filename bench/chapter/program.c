@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +17,6 @@
 #include <unistd.h>
 
 #define PATH_BYTES 4096
-#define LOG_BYTES 2000
 #define POLL_MS 10
 #define GRACE_MS 1000
 #define ENV_PROGRAM "/usr/bin/env"
@@ -33,19 +31,7 @@ bool program_has(const struct program *p, const char *name)
 
 void program_put_log(const struct program *p, struct buffer *to)
 {
-	const int fd = open(p->log, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	const off_t size = lseek(fd, 0, SEEK_END);
-	char *at = buffer_reserve(to, LOG_BYTES);
-	const ssize_t n =
-		at ? pread(fd, at, LOG_BYTES, size > LOG_BYTES ? size - LOG_BYTES : 0) : 0;
-	if (n > 0)
-		to->len += (size_t)n;
-	(void)close(fd);
-	while (to->len > 0 && to->data[to->len - 1] == '\n')
-		to->len--;
+	process_put_log_end(p->log, to);
 }
 
 /* --- starting -------------------------------------------------------------------------------------------------- */

@@ -10,7 +10,6 @@
 #include "lib/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,6 @@
 #define POLL_MS 5
 #define PAGE_MS 5000
 #define GRACE_MS 3000
-#define LOG_BYTES 2000 /* of a log's end, in messages */
 #define ADDRESS_BYTES 32
 
 struct fleet {
@@ -79,29 +77,13 @@ static int configure(struct fleet *f, struct buffer *error)
 
 /* --- logs ------------------------------------------------------------------------------------------------------ */
 
-static void put_log_end(const struct fleet *f, const char *name, struct buffer *to)
-{
-	char path[PATH_BYTES];
-	const int fd = open(path_of(f, name, path), O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	const off_t size = lseek(fd, 0, SEEK_END);
-	char *at = buffer_reserve(to, LOG_BYTES);
-	const ssize_t n =
-		at ? pread(fd, at, LOG_BYTES, size > LOG_BYTES ? size - LOG_BYTES : 0) : 0;
-	if (n > 0)
-		to->len += (size_t)n;
-	(void)close(fd);
-}
-
 /* "quernd has ended with status 1; the end of its log: ..." */
 static void put_death(const struct fleet *f, const char *name, const char *log, struct buffer *to)
 {
+	char path[PATH_BYTES];
+
 	buffer_printf(to, "%s has ended; the end of its log:\n", name);
-	put_log_end(f, log, to);
-	while (to->len > 0 && to->data[to->len - 1] == '\n')
-		to->len--;
+	process_put_log_end(path_of(f, log, path), to);
 }
 
 /* Whether a log says that a port was taken: somebody was quicker. */

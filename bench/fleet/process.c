@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define POLL_MS 2
+#define LOG_BYTES 2000 /* of a log's end, in messages */
 
 extern char **environ;
 
@@ -233,4 +234,29 @@ int process_end(pid_t pid, int grace_ms)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
 	return status;
+}
+
+/* --- what it has said ------------------------------------------------------------------------------------------ */
+
+static void read_end(int fd, struct buffer *to)
+{
+	const off_t size = lseek(fd, 0, SEEK_END);
+	char *at = buffer_reserve(to, LOG_BYTES);
+	const ssize_t n =
+		at ? pread(fd, at, LOG_BYTES, size > LOG_BYTES ? size - LOG_BYTES : 0) : 0;
+
+	if (n > 0)
+		to->len += (size_t)n;
+}
+
+void process_put_log_end(const char *path, struct buffer *to)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		read_end(fd, to);
+		(void)close(fd);
+	}
+	while (to->len > 0 && to->data[to->len - 1] == '\n')
+		to->len--;
 }

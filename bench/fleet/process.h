@@ -25,6 +25,9 @@ int process_find(struct buffer *ret, const char *name, struct buffer *error)
 int process_start(pid_t *ret, char *const *argv, const char *log, const char *cpus,
 	struct buffer *error) __attribute__((warn_unused_result));
 
+/* Appends the end of that log, 2000 bytes at most; nothing where it cannot be read. *to ends without a line end. */
+void process_put_log_end(const char *path, struct buffer *to);
+
 /* Whether it runs still. One that has ended is not reaped: process_end() does that. */
 bool process_runs(pid_t pid);
 

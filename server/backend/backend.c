@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Connections of one worker, with a call on them or kept for the next one. */
-#define LINKS_MAX 64u
 #define WAITING_MAX 1024u
 #define PROBE_US 1000000u
 /* The loop's clock is coarse, and firing early must not become a spin. */
@@ -176,7 +174,7 @@ static void put_on_new(struct backend *b, struct backend_call *call)
  */
 static unsigned links_allowed(const struct backend *b)
 {
-	return b->silent ? 1 : LINKS_MAX;
+	return b->silent ? 1 : BACKEND_LINKS;
 }
 
 static void drop_probe(struct backend *b)

@@ -49,6 +49,8 @@ struct backend_reply {
 };
 
 #define BACKEND_WORDS 5
+/* Connections of one worker at most, with a call on them or kept for the next one. */
+#define BACKEND_LINKS 64u
 
 /* Where a call is, for the backend alone. */
 enum backend_place {

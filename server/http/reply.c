@@ -123,29 +123,18 @@ static void put_date(struct buffer *out)
 	buffer_append(out, line, len);
 }
 
-/* Microseconds as milliseconds with three decimals. */
-static void put_ms(struct buffer *out, uint64_t us)
-{
-	unsigned rest = (unsigned)(us % 1000u);
-	char decimals[4] = {'.', (char)('0' + rest / 100u), (char)('0' + rest / 10u % 10u),
-		(char)('0' + rest % 10u)};
-
-	buffer_put_u64(out, us / 1000u);
-	buffer_append(out, decimals, sizeof(decimals));
-}
-
 static void put_timing(const struct http_reply_style *style, const struct http_reply_timing *timing,
 	struct buffer *out)
 {
 	buffer_puts(out, "Server-Timing: queue;dur=");
-	put_ms(out, timing->queue_us);
+	buffer_put_ms(out, timing->queue_us);
 	buffer_puts(out, ", ");
 	buffer_puts(out, timing->work);
 	buffer_puts(out, ";dur=");
-	put_ms(out, timing->work_us);
+	buffer_put_ms(out, timing->work_us);
 	if (timing->wait_us > 0) {
 		buffer_puts(out, ", wait;dur=");
-		put_ms(out, timing->wait_us);
+		buffer_put_ms(out, timing->wait_us);
 	}
 	if (style->worker >= 0) {
 		buffer_puts(out, ", worker;desc=\"");

@@ -25,7 +25,8 @@ uint64_t asking_seen_us(const struct backend_reply *reply)
 	return reply->seen_us - reply->sent_us;
 }
 
-bool asking_read_key(struct exchange *x, char **ret, size_t *ret_len, struct http_refusal *refusal)
+/* ?key=, copied: the caller frees it. */
+static bool read_key(struct exchange *x, char **ret, size_t *ret_len, struct http_refusal *refusal)
 {
 	struct form_text key = {0};
 	const struct query_field field = {
@@ -42,15 +43,22 @@ bool asking_read_key(struct exchange *x, char **ret, size_t *ret_len, struct htt
 	return true;
 }
 
-void asking_get(struct backend_call *call, const char *key, size_t len)
+enum work_next asking_begin(struct work *w, struct exchange *x)
 {
-	call->word[0] = (struct backend_text){.at = "GET", .len = 3};
-	call->word[1] = (struct backend_text){.at = key, .len = len};
-	call->words = 2;
-	call->wants_list = false;
+	struct asking *a = (struct asking *)w;
+	size_t len = 0;
+
+	if (!read_key(x, &a->key, &len, &a->refusal)) {
+		http_reply_refuse(x->reply, &a->refusal);
+		return WORK_ANSWERED;
+	}
+	w->call.word[0] = (struct backend_text){.at = "GET", .len = 3};
+	w->call.word[1] = (struct backend_text){.at = a->key, .len = len};
+	w->call.words = 2;
+	return WORK_CALL;
 }
 
-void asking_put_ms(struct buffer *out, uint64_t us)
+void asking_done(struct work *w)
 {
-	buffer_printf(out, "%llu.%03u", (unsigned long long)(us / 1000u), (unsigned)(us % 1000u));
+	free(((struct asking *)w)->key);
 }

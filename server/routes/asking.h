@@ -5,6 +5,7 @@
 #include "server/backend/backend.h"
 #include "server/http/refusal.h"
 #include "server/route.h"
+#include "server/work.h"
 
 #include <stdint.h>
 
@@ -17,14 +18,16 @@ void asking_refuse(struct http_refusal *refusal, const struct backend_reply *rep
 /* From the call's beginning until the loop came round to the answer, us. */
 uint64_t asking_seen_us(const struct backend_reply *reply);
 
-/* ?key=, copied: the caller frees it. False: *refusal says why. */
-bool asking_read_key(struct exchange *x, char **ret, size_t *ret_len, struct http_refusal *refusal)
-	__attribute__((warn_unused_result));
+/* Work that asks for one key begins with this. */
+struct asking {
+	struct work work;
+	char *key;		     /* owned; the call's word */
+	struct http_refusal refusal; /* status 0: there is none */
+};
 
-/* Makes it a GET of the key, which is borrowed. */
-void asking_get(struct backend_call *call, const char *key, size_t len);
+/* ?key= becomes the call, a GET. */
+enum work_next asking_begin(struct work *w, struct exchange *x);
 
-/* Microseconds as milliseconds with three decimals. */
-void asking_put_ms(struct buffer *out, uint64_t us);
+void asking_done(struct work *w);
 
 #endif

@@ -3,6 +3,7 @@
  * hundred times as many; what the others pay for those is what this is for.
  */
 #include "lib/buffer.h"
+#include "lib/clock.h"
 #include "lib/number.h"
 #include "server/routes/asking.h"
 #include "server/routes/query.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* All rows together: the backend's bound is larger, for it does not know what they are for. */
 #define TEXT_BYTES_MAX ((size_t)4 << 20)
@@ -66,19 +66,11 @@ static bool parse_row(const char *text, size_t len, int64_t *ret_amount)
 	       number_parse_int(ret_amount, field[2], length[2], -AMOUNT_MAX, AMOUNT_MAX) == 0;
 }
 
-static int64_t cpu_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static bool process_row(struct history *h)
 {
 	size_t i = h->processed, from = i > 0 ? h->end[i - 1] : 0;
 	/* Of this thread: a worker that is not scheduled meanwhile owes the rest. */
-	int64_t until_us = h->row_us > 0 ? cpu_us() + h->row_us : 0;
+	uint64_t until_us = h->row_us > 0 ? clock_thread_cpu_us() + (uint64_t)h->row_us : 0;
 	int64_t amount;
 
 	const char *row = h->text.data ? h->text.data + from : "";
@@ -88,7 +80,7 @@ static bool process_row(struct history *h)
 			"row %zu of %s in Redis is not \"timestamp,kind,amount\"", i + 1, h->key);
 	h->total += amount;
 	h->processed++;
-	while (h->row_us > 0 && cpu_us() < until_us)
+	while (h->row_us > 0 && clock_thread_cpu_us() < until_us)
 		continue;
 	return true;
 }
@@ -99,11 +91,7 @@ static enum work_next begin(struct work *w, struct exchange *x)
 {
 	struct history *h = (struct history *)w;
 	const struct query_field fields[] = {
-		{.name = "uid",
-			.required = true,
-
-			.max = INT64_MAX,
-			.number = &h->uid},
+		{.name = "uid", .required = true, .max = INT64_MAX, .number = &h->uid},
 		{.name = "row_us", .unit = "microseconds", .max = 10000, .number = &h->row_us},
 		{.name = "every", .unit = "rows", .max = 1000000, .number = &h->every},
 	};

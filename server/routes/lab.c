@@ -99,21 +99,13 @@ static bool sleep_step(struct work *w, const struct work_slice *slice)
 	return now_us >= end_us;
 }
 
-static int64_t thread_cpu_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* CPU time, not wall time: a worker that is not scheduled meanwhile owes the rest. */
 static bool burn_step(struct work *w, const struct work_slice *slice)
 {
 	struct span *s = (struct span *)w;
-	const int64_t base_us = thread_cpu_us() - s->done_us;
+	const int64_t base_us = (int64_t)clock_thread_cpu_us() - s->done_us;
 
-	while ((s->done_us = thread_cpu_us() - base_us) < s->us)
+	while ((s->done_us = (int64_t)clock_thread_cpu_us() - base_us) < s->us)
 		if (work_must_pause(slice))
 			return false;
 	return true;

@@ -4,17 +4,11 @@
  */
 #include "server/routes/asking.h"
 #include "server/routes/routes.h"
-#include "server/work.h"
-
-#include <stdlib.h>
 
 #define CALLS 2
 
 struct latency {
-	struct work work;
-	char *key;
-	size_t key_bytes;
-	struct http_refusal refusal; /* status 0: all calls were answered */
+	struct asking asking; /* no refusal: what follows is known */
 	unsigned answered;
 	struct {
 		uint64_t seen_us, true_us;
@@ -22,24 +16,12 @@ struct latency {
 	} call[CALLS];
 };
 
-static enum work_next begin(struct work *w, struct exchange *x)
-{
-	struct latency *l = (struct latency *)w;
-
-	if (!asking_read_key(x, &l->key, &l->key_bytes, &l->refusal)) {
-		http_reply_refuse(x->reply, &l->refusal);
-		return WORK_ANSWERED;
-	}
-	asking_get(&w->call, l->key, l->key_bytes);
-	return WORK_CALL;
-}
-
 static enum work_next on_reply(struct work *w, const struct backend_reply *reply)
 {
 	struct latency *l = (struct latency *)w;
 
 	if (reply->outcome != BACKEND_OK) {
-		asking_refuse(&l->refusal, reply);
+		asking_refuse(&l->asking.refusal, reply);
 		return WORK_FINISH;
 	}
 	l->call[l->answered].seen_us = asking_seen_us(reply);
@@ -83,21 +65,16 @@ static void finish(struct work *w, struct exchange *x)
 {
 	const struct latency *l = (const struct latency *)w;
 
-	if (l->refusal.status) {
-		http_reply_refuse(x->reply, &l->refusal);
+	if (l->asking.refusal.status) {
+		http_reply_refuse(x->reply, &l->asking.refusal);
 		return;
 	}
 	http_reply_json(x->reply, 200, "");
 	put_calls(&x->reply->body, l);
 }
 
-static void done(struct work *w)
-{
-	free(((struct latency *)w)->key);
-}
-
 const struct work_class work_latency = {.bytes = sizeof(struct latency),
-	.begin = begin,
+	.begin = asking_begin,
 	.on_reply = on_reply,
 	.finish = finish,
-	.done = done};
+	.done = asking_done};
