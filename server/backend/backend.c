@@ -2,9 +2,8 @@
 
 #include "lib/address.h"
 #include "lib/clock.h"
-#include "server/backend/backoff.h"
 #include "server/backend/calls.h"
-#include "server/backend/link.h"
+#include "server/backend/links.h"
 #include "server/backend/reason.h"
 
 #include <arpa/inet.h>
@@ -14,11 +13,8 @@
 #include <string.h>
 
 #define WAITING_MAX 1024u
-#define PROBE_US 1000000u
 /* The loop's clock is coarse, and firing early must not become a spin. */
 #define SOON_US 1000u
-
-TAILQ_HEAD(link_list, backend_link);
 
 struct backend {
 	struct http_server *server; /* borrowed */
@@ -27,13 +23,7 @@ struct backend {
 	int port;
 	uint64_t timeout_us;
 	struct calls calls;
-	struct link_list idle, busy; /* idle: the one that was used last is first */
-	unsigned links;
-	struct backoff backoff;
-	bool silent; /* a call has had no answer at all, and nothing has been heard since */
-	/* That call's connection, on which the answer may still come. On no list, but it counts. NULL: it was given up. */
-	struct backend_link *probe;
-	uint64_t probe_until_us;
+	struct links links;
 	bool serving; /* those that wait */
 	struct event *timer;
 	uint64_t armed_us; /* 0: it is not */
@@ -49,26 +39,28 @@ static void publish(struct backend *b)
 	stats_set(&b->server->stats->calls, b->calls.number);
 }
 
-static void arm(struct backend *b)
+/* When something has to be done that nobody else begins: the first call's time is over, or another connection may be tried. */
+static uint64_t due_us(const struct backend *b)
 {
 	const struct backend_call *first = TAILQ_FIRST(&b->calls.under_way);
-	uint64_t now_us = clock_us();
+	const bool may_try =
+		b->links.silent && b->calls.number_waiting > 0 && TAILQ_EMPTY(&b->links.busy);
+	uint64_t due = first ? first->deadline_us : UINT64_MAX;
 
-	if (!first || (b->armed_us != 0 && b->armed_us <= first->deadline_us))
+	return may_try && b->links.trial_us < due ? b->links.trial_us : due;
+}
+
+static void arm(struct backend *b)
+{
+	uint64_t now_us = clock_us(), due = due_us(b);
+
+	if (due == UINT64_MAX || (b->armed_us != 0 && b->armed_us <= due))
 		return;
-	uint64_t left_us =
-		first->deadline_us > now_us + SOON_US ? first->deadline_us - now_us : SOON_US;
+	uint64_t left_us = due > now_us + SOON_US ? due - now_us : SOON_US;
 	struct timeval delay = {.tv_sec = (time_t)(left_us / 1000000u),
 		.tv_usec = (suseconds_t)(left_us % 1000000u)};
 	if (event_add(b->timer, &delay) == 0)
-		b->armed_us = first->deadline_us;
-}
-
-static void enter(struct backend *b, struct backend_call *call)
-{
-	calls_enter(&b->calls, call, b->timeout_us);
-	publish(b);
-	arm(b);
+		b->armed_us = due;
 }
 
 static void withdraw(struct backend *b, struct backend_call *call)
@@ -114,47 +106,22 @@ static void fail_by_end(struct backend *b, struct backend_call *call, const stru
 		reply_to(call, nonsense ? BACKEND_NONSENSE : BACKEND_UNREACHABLE);
 
 	reason_of_end(reply.reason, sizeof(reply.reason), b->where, end,
-		backoff_left_us(&b->backoff, reply.seen_us));
+		backoff_left_us(&b->links.backoff, reply.seen_us));
 	hand_over(b, call, &reply);
 }
 
 /* --- connections */
 
-/* The call that was on it, which is on none now. */
-static struct backend_call *take_call(struct backend *b, struct backend_link *l)
-{
-	struct backend_call *call = l->call;
-
-	if (!call)
-		return NULL;
-	TAILQ_REMOVE(&b->busy, l, links);
-	TAILQ_INSERT_HEAD(&b->idle, l, links);
-	l->call = NULL;
-	call->link = NULL;
-	return call;
-}
-
-/* An idle one. */
-static void drop_link(struct backend *b, struct backend_link *l)
-{
-	TAILQ_REMOVE(&b->idle, l, links);
-	b->links--;
-	link_free(l);
-}
-
 static void put_on(struct backend *b, struct backend_link *l, struct backend_call *call)
 {
-	TAILQ_REMOVE(&b->idle, l, links);
-	TAILQ_INSERT_TAIL(&b->busy, l, links);
-	l->call = call;
-	call->link = l;
+	links_assign(&b->links, l, call);
 	if (l->state != LINK_DEAD)
 		link_send(l);
 	if (l->state == LINK_DEAD)
 		on_change(l, b);
 }
 
-static void put_on_new(struct backend *b, struct backend_call *call)
+static void put_on_new(struct backend *b, struct backend_call *call, uint64_t now_us)
 {
 	static const struct link_ending no_memory = {.end = LINK_NO_MEMORY};
 	struct backend_link *l = link_new(b->server, b->host, b->port, on_change, b);
@@ -163,50 +130,23 @@ static void put_on_new(struct backend *b, struct backend_call *call)
 		fail_by_end(b, call, &no_memory);
 		return;
 	}
-	b->links++;
-	TAILQ_INSERT_HEAD(&b->idle, l, links);
+	links_add(&b->links, l, now_us);
 	put_on(b, l, call);
-}
-
-/*
- * A Redis that is frozen accepts nothing, but its kernel does, until its queue is full; and then connecting takes seconds, even
- * after it has come back. So while it is silent, no connections are made but one in PROBE_US, and calls wait.
- */
-static unsigned links_allowed(const struct backend *b)
-{
-	return b->silent ? 1 : BACKEND_LINKS;
-}
-
-static void drop_probe(struct backend *b)
-{
-	struct backend_link *l = b->probe;
-
-	b->probe = NULL;
-	b->links--;
-	link_free(l);
-}
-
-/* An idle one. */
-static void make_probe(struct backend *b, struct backend_link *l)
-{
-	TAILQ_REMOVE(&b->idle, l, links);
-	b->silent = true;
-	b->probe = l;
-	b->probe_until_us = clock_us() + PROBE_US;
 }
 
 static void place(struct backend *b, struct backend_call *call)
 {
+	const uint64_t now_us = clock_us();
+	const bool may_add = links_may_add(&b->links, now_us);
 	/* One that met a closed connection is given a fresh one: the other kept ones may be closed as well. */
-	const bool fresh = call->again && b->links < links_allowed(b);
-	struct backend_link *kept = fresh ? NULL : TAILQ_FIRST(&b->idle);
+	struct backend_link *kept = call->again && may_add ? NULL : TAILQ_FIRST(&b->links.idle);
 
 	if (kept)
 		put_on(b, kept, call);
-	else if (backoff_left_us(&b->backoff, clock_us()) > 0)
-		fail_by_end(b, call, &b->backoff.last);
-	else if (b->links < links_allowed(b))
-		put_on_new(b, call);
+	else if (backoff_left_us(&b->links.backoff, now_us) > 0)
+		fail_by_end(b, call, &b->links.backoff.last);
+	else if (may_add)
+		put_on_new(b, call, now_us);
 	else
 		calls_wait(&b->calls, call);
 }
@@ -218,11 +158,9 @@ static void serve_waiting(struct backend *b)
 
 	if (b->serving)
 		return;
-	if (b->probe && clock_us() >= b->probe_until_us)
-		drop_probe(b);
 	b->serving = true;
 	while ((call = TAILQ_FIRST(&b->calls.waiting)) &&
-		(!TAILQ_EMPTY(&b->idle) || b->links < links_allowed(b))) {
+		(!TAILQ_EMPTY(&b->links.idle) || links_may_add(&b->links, clock_us()))) {
 		calls_wait_no_more(&b->calls, call);
 		place(b, call);
 	}
@@ -253,12 +191,12 @@ static void take_answer(struct backend *b, struct backend_link *l)
 {
 	struct answer *a = l->answer;
 	uint64_t seen_us = l->seen_us, came_us = l->came_us;
-	struct backend_call *call = take_call(b, l);
+	struct backend_call *call = links_release(&b->links, l);
 
 	l->answer = NULL;
 	l->used = true;
 	if (l->state == LINK_DEAD)
-		drop_link(b, l);
+		links_drop(&b->links, l);
 	answer(b, call, a, seen_us, came_us);
 	answer_free(a);
 }
@@ -274,12 +212,12 @@ static bool deserves_another(const struct backend_call *call, const struct backe
 static void bury(struct backend *b, struct backend_link *l)
 {
 	struct link_ending end = l->ending;
-	struct backend_call *call = take_call(b, l);
+	struct backend_call *call = links_release(&b->links, l);
 	bool again = call && deserves_another(call, l);
 
-	drop_link(b, l);
+	links_drop(&b->links, l);
 	if (end.end == LINK_REFUSED)
-		backoff_note(&b->backoff, &end, clock_us());
+		backoff_note(&b->links.backoff, &end, clock_us());
 	if (again) {
 		call->again = true;
 		place(b, call);
@@ -293,15 +231,11 @@ static void on_change(struct backend_link *l, void *arg)
 	struct backend *b = arg;
 
 	if (l->was_open)
-		backoff_reset(&b->backoff);
-	const bool was_probe = l == b->probe;
-	/* Whatever has come, be it the end: it is not silent any more. */
-	if (was_probe || l->heard || l->state == LINK_DEAD) {
-		b->silent = false;
-		if (b->probe)
-			drop_probe(b);
-	}
-	if (was_probe) {
+		backoff_reset(&b->links.backoff);
+	const bool was_ear = l == b->links.ear;
+	if (was_ear || l->heard || l->state == LINK_DEAD)
+		links_note_life(&b->links);
+	if (was_ear) {
 		serve_waiting(b);
 		return;
 	}
@@ -314,30 +248,6 @@ static void on_change(struct backend_link *l, void *arg)
 
 /* --- time */
 
-/* Its connection is closed: what may still come on it would be the answer to this. */
-static void abandon(struct backend *b, struct backend_call *call)
-{
-	struct backend_link *l = call->link;
-
-	if (!l)
-		return;
-	(void)take_call(b, l);
-	drop_link(b, l);
-}
-
-/* The same for one that was not answered in time. */
-static void abandon_late(struct backend *b, struct backend_call *call)
-{
-	struct backend_link *l = call->link;
-
-	if (!l || !l->was_open || l->heard || b->probe) {
-		abandon(b, call);
-		return;
-	}
-	(void)take_call(b, l);
-	make_probe(b, l);
-}
-
 static void expire(struct backend *b, struct backend_call *call)
 {
 	static const struct link_ending timed_out = {.end = LINK_REFUSED, .error = ETIMEDOUT};
@@ -345,9 +255,10 @@ static void expire(struct backend *b, struct backend_call *call)
 	const bool connecting = call->link && !call->link->was_open;
 
 	if (connecting)
-		backoff_note(&b->backoff, &timed_out, clock_us());
+		backoff_note(&b->links.backoff, &timed_out, clock_us());
 	reason_of_lateness(reply.reason, sizeof(reply.reason), b->where, call, connecting);
-	abandon_late(b, call);
+	if (call->link)
+		links_give_up(&b->links, call->link, true, clock_us());
 	hand_over(b, call, &reply);
 }
 
@@ -385,9 +296,11 @@ void backend_start(struct backend *b, struct backend_call *call)
 		fail(b, call, BACKEND_CROWDED, "too many calls wait for Redis already");
 		return;
 	}
-	enter(b, call);
+	calls_enter(&b->calls, call, b->timeout_us);
+	publish(b);
 	calls_wait(&b->calls, call);
 	serve_waiting(b);
+	arm(b);
 }
 
 /* Not from here: those who wait may be answered, which whoever cancels is not prepared for. */
@@ -403,7 +316,8 @@ void backend_cancel(struct backend *b, struct backend_call *call)
 {
 	if (call->place == BACKEND_NOWHERE)
 		return;
-	abandon(b, call);
+	if (call->link)
+		links_give_up(&b->links, call->link, false, clock_us());
 	withdraw(b, call);
 	wake_waiting(b);
 }
@@ -431,8 +345,7 @@ static int take_address(struct backend *b, const char *text)
 static int init(struct backend *b, struct http_server *server, const char *address)
 {
 	b->server = server;
-	TAILQ_INIT(&b->idle);
-	TAILQ_INIT(&b->busy);
+	links_init(&b->links);
 	calls_init(&b->calls);
 	b->absent = address[0] == '\0';
 	if (b->absent)
@@ -461,18 +374,15 @@ int backend_new(
 void backend_free(struct backend *b)
 {
 	struct backend_call *call;
-	struct backend_link *l;
 
 	if (!b)
 		return;
 	while ((call = TAILQ_FIRST(&b->calls.under_way))) {
-		abandon(b, call);
+		if (call->link)
+			(void)links_release(&b->links, call->link);
 		withdraw(b, call);
 	}
-	while ((l = TAILQ_FIRST(&b->idle)))
-		drop_link(b, l);
-	if (b->probe)
-		drop_probe(b);
+	links_close_all(&b->links);
 	if (b->timer)
 		event_free(b->timer);
 	free(b);

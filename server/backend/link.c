@@ -295,6 +295,7 @@ void link_send(struct backend_link *l)
 		len[i] = call->word[i].len;
 	}
 	l->heard = false;
+	l->sent_us = clock_us();
 	l->offset_ns = came_offset_ns();
 	if (redisAsyncCommandArgv(l->ac, on_answer, NULL, (int)call->words, word, len) !=
 		REDIS_OK) {

@@ -46,6 +46,7 @@ struct backend_link {
 	bool heard;		   /* bytes of an answer to the call have come */
 	struct answer *
 		answer; /* to the call, once it is there; the link's, until somebody takes it and sets NULL */
+	uint64_t sent_us;	   /* when the call was put on it */
 	uint64_t seen_us, came_us; /* of the answer, as in struct backend_reply */
 
 	/* private to link.c */

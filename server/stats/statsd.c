@@ -288,6 +288,16 @@ void statsd_set_interval(struct statsd *s, uint64_t interval_us)
 		s->options.interval_us = interval_us;
 }
 
+/* There is no time for what is left of the interval. */
+static void drop_rest(struct statsd *s)
+{
+	while (refill(s)) {
+		drop(s, s->payloads.count - s->payloads.next);
+		s->payloads.next = s->payloads.count;
+	}
+	s->running = false;
+}
+
 void statsd_finish(struct statsd *s, uint64_t limit_us)
 {
 	const struct timespec pause = {.tv_nsec = PACE_US * 1000L};
@@ -298,9 +308,8 @@ void statsd_finish(struct statsd *s, uint64_t limit_us)
 			begin_interval(s);
 		while (send_some(s, (uint64_t)PACE_MOST) && clock_us() < until_us)
 			(void)nanosleep(&pause, NULL);
+		drop_rest(s);
 	}
-	drop(s, s->payloads.count - s->payloads.next);
-	s->payloads.next = s->payloads.count;
 	(void)event_del(s->pace);
 	(void)event_del(s->interval);
 }

@@ -212,6 +212,13 @@ static inline void fake_accept_all(struct fixture *f)
 		continue;
 }
 
+static inline void fake_has_accepted(struct fixture *f, int number)
+{
+	turn(f);
+	fake_accept_all(f);
+	assert_int_equal(f->accepted, number);
+}
+
 static inline void fake_use(struct fixture *f, int which)
 {
 	f->current = which;

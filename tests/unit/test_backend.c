@@ -370,40 +370,6 @@ static void late_calls_are_given_up(void **state)
 	assert_string_equal(ask.text, "x");
 }
 
-/* So that a frozen Redis does not come back to a queue of connections that nobody wants any more. */
-static void a_silent_one_gets_no_more_connections(void **state)
-{
-	struct fixture *f = *state;
-	struct ask ask[4] = {0};
-
-	backend_set_timeout(f->backend, 30000);
-	ask_get(f, &ask[0], "k");
-	(void)fake_take(f);
-	wait_for(f, &ask[0]);
-	assert_int_equal(ask[0].outcome, BACKEND_LATE);
-	for (size_t i = 1; i < 4; i++)
-		ask_get(f, &ask[i], "k");
-	wait_for(f, &ask[3]);
-	assert_int_equal(ask[3].outcome, BACKEND_LATE);
-	assert_non_null(strstr(ask[3].reason, "has not answered the calls before this one"));
-	fake_accept_all(f);
-	assert_int_equal(f->accepted, 1);
-	/* It comes back, and answers what it was asked long ago: whoever waits is served at once. */
-	backend_set_timeout(f->backend, 5000000);
-	ask_get(f, &ask[1], "k");
-	ask_get(f, &ask[2], "k");
-	fake_say(f, "$3\r\nold\r\n");
-	fake_wait_end(f);
-	fake_answer(f, "$1\r\nx\r\n");
-	fake_accept_all(f);
-	fake_use(f, 1);
-	fake_answer(f, "$1\r\nx\r\n");
-	wait_for(f, &ask[1]);
-	wait_for(f, &ask[2]);
-	assert_string_equal(ask[1].text, "x");
-	assert_string_equal(ask[2].text, "x");
-}
-
 static void a_connection_that_is_not_accepted_is_given_up(void **state)
 {
 	struct fixture *f = *state;
@@ -485,14 +451,13 @@ static void calls_beyond_the_connections_wait_and_beyond_that_fail(void **state)
 	assert_non_null(strstr(ask[64 + 1024].reason, "too many calls wait"));
 	/* One leaves, one is answered: those who waited longest are next. */
 	backend_cancel(f->backend, &ask[0].call);
-	turn(f);
-	fake_accept_all(f);
-	fake_drop_ended(f);
-	assert_int_equal(f->clients, 64);
-	assert_int_equal(f->accepted, 65);
-	fake_use(f, 0);
+	fake_has_accepted(f, 64);
+	fake_use(f, 1);
 	fake_say(f, "$1\r\nx\r\n");
 	wait_for(f, &ask[1]);
+	fake_has_accepted(f, 65);
+	fake_drop_ended(f);
+	assert_int_equal(f->clients, 64);
 	assert_int_equal(ask[1].outcome, BACKEND_OK);
 	assert_int_equal(stats_get(&f->seat.calls), 64 + 1024 - 2);
 	/* Redis goes: nobody is left behind. */
@@ -613,7 +578,6 @@ int main(void)
 		EACH(a_call_that_met_a_closed_connection_is_made_again),
 		EACH(half_an_answer_is_not_asked_for_again),
 		EACH(late_calls_are_given_up),
-		EACH(a_silent_one_gets_no_more_connections),
 		EACH(a_connection_that_is_not_accepted_is_given_up),
 		EACH(a_shorter_timeout_overtakes),
 		EACH(the_kernel_knows_when_it_came),
