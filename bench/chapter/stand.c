@@ -7,6 +7,7 @@
 #include "bench/fleet/fleet.h"
 #include "bench/fleet/ports.h"
 #include "bench/fleet/process.h"
+#include "server/backend/backend.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -106,6 +107,9 @@ static int prepare(const struct program *p, const volatile sig_atomic_t *stop, s
 	if (!program_has(p, "prepare") || json_object_get(prepared, p->folder))
 		return 0;
 	const int result = program_run(p, "prepare", PREPARE_MS, stop, error);
+	/* Be it a package that is not there or a registry that does not answer: the other stages do not need it. */
+	if (result == -EIO || result == -ETIMEDOUT)
+		return -ENOPKG;
 	if (result < 0)
 		return result;
 	if (!prepared)
@@ -224,8 +228,11 @@ static int start_quern(struct stand *s, struct buffer *error)
 
 	if (!set)
 		return -EINVAL;
-	const int result = fleet_start(&s->fleet, &options, error);
+	const bool lacks_backend = json_object_get(set, "lab.redis") && !backend_is_built();
+	const int result = lacks_backend ? -ENOPKG : fleet_start(&s->fleet, &options, error);
 	json_decref(set);
+	if (lacks_backend)
+		buffer_puts(error, "quernd was built without hiredis, and cannot ask a Redis");
 	if (result < 0) {
 		s->fleet = NULL;
 		return result;

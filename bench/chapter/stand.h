@@ -23,8 +23,8 @@ struct stand_places {
 struct stand; /* opaque */
 
 /*
- * Prepares (what was prepared by this process before is not again), starts and fills. 0; -ENOPKG: something is not
- * installed, with the reason; -EINTR by stop; -errno; each with a sentence.
+ * Prepares (what was prepared by this process before is not again), starts and fills. 0; -ENOPKG: something that it needs is
+ * not there, or could not be prepared; -EINTR by stop; -errno; each with a sentence.
  */
 int stand_start(struct stand **ret, const struct chapter_stage *stage,
 	const struct stand_places *places, struct buffer *error)

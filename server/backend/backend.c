@@ -3,7 +3,7 @@
 #include "lib/address.h"
 #include "lib/clock.h"
 #include "server/backend/calls.h"
-#include "server/backend/links.h"
+#include "server/backend/link_pool.h"
 #include "server/backend/reason.h"
 
 #include <arpa/inet.h>
@@ -23,7 +23,7 @@ struct backend {
 	int port;
 	uint64_t timeout_us;
 	struct calls calls;
-	struct links links;
+	struct link_pool pool;
 	bool serving; /* those that wait */
 	struct event *timer;
 	uint64_t armed_us; /* 0: it is not */
@@ -44,10 +44,10 @@ static uint64_t due_us(const struct backend *b)
 {
 	const struct backend_call *first = TAILQ_FIRST(&b->calls.under_way);
 	const bool may_try =
-		b->links.silent && b->calls.number_waiting > 0 && TAILQ_EMPTY(&b->links.busy);
+		b->pool.silent && b->calls.number_waiting > 0 && TAILQ_EMPTY(&b->pool.busy);
 	uint64_t due = first ? first->deadline_us : UINT64_MAX;
 
-	return may_try && b->links.trial_us < due ? b->links.trial_us : due;
+	return may_try && b->pool.trial_us < due ? b->pool.trial_us : due;
 }
 
 static void arm(struct backend *b)
@@ -106,7 +106,7 @@ static void fail_by_end(struct backend *b, struct backend_call *call, const stru
 		reply_to(call, nonsense ? BACKEND_NONSENSE : BACKEND_UNREACHABLE);
 
 	reason_of_end(reply.reason, sizeof(reply.reason), b->where, end,
-		backoff_left_us(&b->links.backoff, reply.seen_us));
+		backoff_left_us(&b->pool.backoff, reply.seen_us));
 	hand_over(b, call, &reply);
 }
 
@@ -114,7 +114,7 @@ static void fail_by_end(struct backend *b, struct backend_call *call, const stru
 
 static void put_on(struct backend *b, struct backend_link *l, struct backend_call *call)
 {
-	links_assign(&b->links, l, call);
+	link_pool_assign(&b->pool, l, call);
 	if (l->state != LINK_DEAD)
 		link_send(l);
 	if (l->state == LINK_DEAD)
@@ -130,21 +130,21 @@ static void put_on_new(struct backend *b, struct backend_call *call, uint64_t no
 		fail_by_end(b, call, &no_memory);
 		return;
 	}
-	links_add(&b->links, l, now_us);
+	link_pool_add(&b->pool, l, now_us);
 	put_on(b, l, call);
 }
 
 static void place(struct backend *b, struct backend_call *call)
 {
 	const uint64_t now_us = clock_us();
-	const bool may_add = links_may_add(&b->links, now_us);
+	const bool may_add = link_pool_may_add(&b->pool, now_us);
 	/* One that met a closed connection is given a fresh one: the other kept ones may be closed as well. */
-	struct backend_link *kept = call->again && may_add ? NULL : TAILQ_FIRST(&b->links.idle);
+	struct backend_link *kept = call->again && may_add ? NULL : TAILQ_FIRST(&b->pool.idle);
 
 	if (kept)
 		put_on(b, kept, call);
-	else if (backoff_left_us(&b->links.backoff, now_us) > 0)
-		fail_by_end(b, call, &b->links.backoff.last);
+	else if (backoff_left_us(&b->pool.backoff, now_us) > 0)
+		fail_by_end(b, call, &b->pool.backoff.last);
 	else if (may_add)
 		put_on_new(b, call, now_us);
 	else
@@ -160,7 +160,7 @@ static void serve_waiting(struct backend *b)
 		return;
 	b->serving = true;
 	while ((call = TAILQ_FIRST(&b->calls.waiting)) &&
-		(!TAILQ_EMPTY(&b->links.idle) || links_may_add(&b->links, clock_us()))) {
+		(!TAILQ_EMPTY(&b->pool.idle) || link_pool_may_add(&b->pool, clock_us()))) {
 		calls_wait_no_more(&b->calls, call);
 		place(b, call);
 	}
@@ -191,12 +191,12 @@ static void take_answer(struct backend *b, struct backend_link *l)
 {
 	struct answer *a = l->answer;
 	uint64_t seen_us = l->seen_us, came_us = l->came_us;
-	struct backend_call *call = links_release(&b->links, l);
+	struct backend_call *call = link_pool_release(&b->pool, l);
 
 	l->answer = NULL;
 	l->used = true;
 	if (l->state == LINK_DEAD)
-		links_drop(&b->links, l);
+		link_pool_drop(&b->pool, l);
 	answer(b, call, a, seen_us, came_us);
 	answer_free(a);
 }
@@ -212,12 +212,12 @@ static bool deserves_another(const struct backend_call *call, const struct backe
 static void bury(struct backend *b, struct backend_link *l)
 {
 	struct link_ending end = l->ending;
-	struct backend_call *call = links_release(&b->links, l);
+	struct backend_call *call = link_pool_release(&b->pool, l);
 	bool again = call && deserves_another(call, l);
 
-	links_drop(&b->links, l);
+	link_pool_drop(&b->pool, l);
 	if (end.end == LINK_REFUSED)
-		backoff_note(&b->links.backoff, &end, clock_us());
+		backoff_note(&b->pool.backoff, &end, clock_us());
 	if (again) {
 		call->again = true;
 		place(b, call);
@@ -231,10 +231,10 @@ static void on_change(struct backend_link *l, void *arg)
 	struct backend *b = arg;
 
 	if (l->was_open)
-		backoff_reset(&b->links.backoff);
-	const bool was_ear = l == b->links.ear;
+		backoff_reset(&b->pool.backoff);
+	const bool was_ear = l == b->pool.ear;
 	if (was_ear || l->heard || l->state == LINK_DEAD)
-		links_note_life(&b->links);
+		link_pool_note_life(&b->pool);
 	if (was_ear) {
 		serve_waiting(b);
 		return;
@@ -255,10 +255,10 @@ static void expire(struct backend *b, struct backend_call *call)
 	const bool connecting = call->link && !call->link->was_open;
 
 	if (connecting)
-		backoff_note(&b->links.backoff, &timed_out, clock_us());
+		backoff_note(&b->pool.backoff, &timed_out, clock_us());
 	reason_of_lateness(reply.reason, sizeof(reply.reason), b->where, call, connecting);
 	if (call->link)
-		links_give_up(&b->links, call->link, true, clock_us());
+		link_pool_give_up(&b->pool, call->link, true, clock_us());
 	hand_over(b, call, &reply);
 }
 
@@ -317,7 +317,7 @@ void backend_cancel(struct backend *b, struct backend_call *call)
 	if (call->place == BACKEND_NOWHERE)
 		return;
 	if (call->link)
-		links_give_up(&b->links, call->link, false, clock_us());
+		link_pool_give_up(&b->pool, call->link, false, clock_us());
 	withdraw(b, call);
 	wake_waiting(b);
 }
@@ -345,7 +345,7 @@ static int take_address(struct backend *b, const char *text)
 static int init(struct backend *b, struct http_server *server, const char *address)
 {
 	b->server = server;
-	links_init(&b->links);
+	link_pool_init(&b->pool);
 	calls_init(&b->calls);
 	b->absent = address[0] == '\0';
 	if (b->absent)
@@ -379,10 +379,10 @@ void backend_free(struct backend *b)
 		return;
 	while ((call = TAILQ_FIRST(&b->calls.under_way))) {
 		if (call->link)
-			(void)links_release(&b->links, call->link);
+			(void)link_pool_release(&b->pool, call->link);
 		withdraw(b, call);
 	}
-	links_close_all(&b->links);
+	link_pool_close_all(&b->pool);
 	if (b->timer)
 		event_free(b->timer);
 	free(b);

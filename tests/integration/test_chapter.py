@@ -258,6 +258,16 @@ def test_what_is_not_installed_is_not_measured(built):
     assert "not measured: not installed: redis" in (built / "out/report.html").read_text()
 
 
+def test_what_cannot_be_prepared_is_not_measured(built):
+    program(built, "services", "store", {"start": PROGRAM, "prepare": "#!/bin/sh\necho no such registry >&2\nexit 3\n"})
+    chapter = served(built, services=["store"])
+    chapter["stages"].append({"name": "other", "server": {"peer": "mirror"}})
+    run(built, chapter)
+    assert [line["stage"] for line in loads(built)] == ["other"]
+    (reason,) = [line["reason"] for line in lines(built) if line["kind"] == "unable"]
+    assert reason.endswith("services/store/prepare failed; the end of its log:\nno such registry")
+
+
 def test_a_service_that_does_not_start_is_a_failure(built):
     program(built, "services", "redis", {"start": "#!/bin/sh\necho out of order\nexit 1\n"})
     result = run(built, served(built, services=["redis"]))

@@ -1,4 +1,4 @@
-/* The backend while Redis takes connections and answers nothing (server/backend/links.h). */
+/* The backend while Redis takes connections and answers nothing (server/backend/link_pool.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
