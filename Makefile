@@ -91,7 +91,7 @@ GENERATED := $(BUILD)/gen/balancer/haproxy_template.h \
 DELAY := $(BUILD)/services/delay/delay
 
 .PHONY: all run check check-only lint format bench bench-qr bench-sim prove-qr prove-theory experiment chapters fuzz faults soak bench-limits install clean \
-	deps-run deps-check deps-bench deps-experiment deps-lab schema unit-tests generated
+	deps-run deps-check deps-bench deps-experiment deps-lab schema unit-tests generated FORCE
 .DELETE_ON_ERROR:
 
 all: $(addprefix $(BUILD)/,$(PROGRAMS)) $(DELAY)
@@ -113,9 +113,14 @@ generated: $(GENERATED)
 deps-run deps-check deps-bench deps-experiment deps-lab: deps-%:
 	$(Q)tools/install-packages $*
 
-$(BUILD)/libquern.a: $(call object,$(PARTS)) $(TABLE_OBJECTS)
+# What the archive holds: written when that is something else, as after HIREDIS= or when a source file is gone.
+$(BUILD)/parts: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PARTS)' | cmp -s - $@ || echo '$(PARTS)' >$@
+
+$(BUILD)/libquern.a: $(call object,$(PARTS)) $(TABLE_OBJECTS) $(BUILD)/parts
 	@echo "  AR    $@"
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 define program
 $(BUILD)/$(1): $(call object,$(MAIN_$(1))) $(BUILD)/libquern.a
