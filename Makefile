@@ -84,7 +84,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Texts that programs carry along: x.css is a header x_css.h with the constant x_css.
 REPORT_TEXTS := $(wildcard bench/report/*.gp bench/report/*.css bench/report/*.html bench/report/*.js)
-GENERATED := $(BUILD)/gen/balancer/haproxy_template.h \
+GENERATED := $(BUILD)/gen/balancer/haproxy_template.h $(BUILD)/gen/bench/revision.h \
 	$(foreach t,$(REPORT_TEXTS),$(BUILD)/gen/$(subst .,_,$(t)).h)
 
 # Holds back what a Redis answers, for the lab.
@@ -153,6 +153,13 @@ $(BUILD)/gen/balancer/haproxy_template.h: balancer/haproxy.cfg.in tools/embed
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)tools/embed haproxy_template $< > $@
+
+# For the records of measurements: git's name of what was built, "" where this is no clone. Written when it is another one.
+$(BUILD)/gen/bench/revision.h: FORCE
+	@mkdir -p $(@D)
+	@revision=; [ ! -e .git ] || revision=$$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null); \
+	echo "#define QUERN_REVISION \"$$revision\"" | cmp -s - $@ || \
+	echo "#define QUERN_REVISION \"$$revision\"" >$@
 
 define report_text
 $(BUILD)/gen/$(subst .,_,$(1)).h: $(1) tools/embed

@@ -280,6 +280,8 @@ static void put_machine(struct buffer *out, const struct chapter_report *r)
 	html_text(out, text_at(machine, "kernel"));
 	buffer_puts(out, "; ");
 	html_text(out, text_at(machine, "time"));
+	buffer_puts(out, "; revision ");
+	html_text(out, text_at(json_object_get(machine, "versions"), "revision"));
 	buffer_puts(out, "; <code>");
 	html_text(out, text_at(machine, "command"));
 	buffer_puts(out, "</code></p>\n");

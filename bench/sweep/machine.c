@@ -2,6 +2,7 @@
 
 #include "bench/fleet/process.h"
 #include "bench/output.h"
+#include "bench/revision.h"
 #include "lib/clock.h"
 
 #include <errno.h>
@@ -123,10 +124,11 @@ int machine_write(const char *dir, int argc, char *const *argv, struct buffer *e
 	struct buffer path;
 	const double memory =
 		(double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1 << 30);
-	json_t *object = json_pack("{s:s, s:o, s:i, s:i, s:f, s:o, s:{s:s, s:o, s:o}, s:o}", "time",
-		clock_format_utc(time, sizeof time, clock_wall_us(), 3), "cpu", cpu_model(), "cpus",
-		(int)sysconf(_SC_NPROCESSORS_ONLN), "usable_cpus", (int)usable_cpus(), "memory_gib",
-		memory, "kernel", kernel(), "versions", "quern-bench", QUERN_VERSION, "quernd",
+	json_t *object = json_pack("{s:s, s:o, s:i, s:i, s:f, s:o, s:{s:s, s:o, s:o, s:o}, s:o}",
+		"time", clock_format_utc(time, sizeof time, clock_wall_us(), 3), "cpu", cpu_model(),
+		"cpus", (int)sysconf(_SC_NPROCESSORS_ONLN), "usable_cpus", (int)usable_cpus(),
+		"memory_gib", memory, "kernel", kernel(), "versions", "quern-bench", QUERN_VERSION,
+		"revision", text_or_null(*QUERN_REVISION ? QUERN_REVISION : NULL), "quernd",
 		version_of(dir, "quernd", "--version"), "haproxy", version_of(dir, "haproxy", "-v"),
 		"command", command_line(argc, argv));
 

@@ -7,6 +7,7 @@ each other. On a busy machine cells may be void for that very reason; then exit 
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from fleet import BUILD, Fleet, clean_environment, wait_until
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCH = BUILD / "quern-bench"
 
 # What a busy machine does to a cell, and nothing that the lab could be wrong about.
@@ -136,6 +138,7 @@ def test_cells_are_measured_once(directory):
     machine = json.loads((directory / "out" / "machine.json").read_text())
     assert machine["cpus"] == os.cpu_count() and "HAProxy" in machine["versions"]["haproxy"]
     assert machine["command"].startswith("quern-bench sweep ")
+    assert re.fullmatch("[0-9a-f]{12}(-dirty)?", machine["versions"]["revision"]) or not (ROOT / ".git").exists()
 
     said = run_until_done(directory, file, "--quick")
     done = counted(first)
