@@ -2,6 +2,7 @@
 
 #include "bench/chapter/summary.h"
 #include "bench/chapter/table.h"
+#include "bench/markup.h"
 #include "bench/report/html.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ static void put_span(struct buffer *out, const char *data, size_t len)
 	buffer_init(&copy);
 	buffer_append(&copy, data, len);
 	const char *text = buffer_cstring(&copy);
-	html_text(out, text ? text : "");
+	markup_text(out, text ? text : "");
 	buffer_done(&copy);
 }
 
@@ -54,7 +55,7 @@ static void put_items(struct buffer *out, const struct buffer *lines)
 static void put_judgement(struct buffer *out, const struct judgement *j)
 {
 	buffer_printf(out, "<div class=\"verdict %s\">\n<p>", class_of(judgement_words[j->kind]));
-	html_text(out, j->say);
+	markup_text(out, j->say);
 	buffer_printf(out, ": <span class=\"word\">%s</span>. ", judgement_words[j->kind]);
 	put_span(out, j->reason.data, j->reason.len);
 	buffer_puts(out, "</p>\n");
@@ -76,7 +77,7 @@ static void put_plot(
 	buffer_puts(out, "\" src=\"");
 	html_data_uri(out, "image/svg+xml", &p->images.light);
 	buffer_puts(out, "\"></picture>\n<figcaption>");
-	html_text(out, plot->caption);
+	markup_text(out, plot->caption);
 	buffer_printf(out,
 		"%sMedians; the lines show how far repetitions were apart. As PNG: "
 		"plots/%s.png.</figcaption>\n</figure>\n",
@@ -120,15 +121,15 @@ static void put_file(struct buffer *out, const struct chapter_report *r, const c
 	if (snprintf(path, sizeof path, "%s/%s", r->directory, name) < PATH_MAX &&
 		read_file(path, &bytes) == 0) {
 		buffer_puts(out, "<figure>\n<img alt=\"");
-		html_text(out, title);
+		markup_text(out, title);
 		buffer_puts(out, "\" src=\"");
 		html_data_uri(out, svg ? "image/svg+xml" : "image/png", &bytes);
 		buffer_puts(out, "\">\n<figcaption>");
-		html_text(out, title);
+		markup_text(out, title);
 		buffer_puts(out, ". ");
-		html_text(out, caption);
+		markup_text(out, caption);
 		buffer_puts(out, " (");
-		html_text(out, name);
+		markup_text(out, name);
 		buffer_puts(out, ")</figcaption>\n</figure>\n");
 	}
 	buffer_done(&bytes);
@@ -192,9 +193,9 @@ static void put_row_name(struct buffer *out, const struct table_row *row)
 	buffer_puts(out, "<td class=\"text\">");
 	if (row->template_name) {
 		buffer_puts(out, "&nbsp;&nbsp;");
-		html_text(out, row->template_name);
+		markup_text(out, row->template_name);
 	} else {
-		html_text(out, row->stage->title);
+		markup_text(out, row->stage->title);
 		if (row->stage->load.rates > 1)
 			buffer_printf(out, ", step %zu", row->step);
 		if (row->stage->load.emulated)
@@ -213,7 +214,7 @@ static void put_row(void *own, const struct table_row *row)
 	if (row->unable) {
 		buffer_printf(out, "<td class=\"text reason\" colspan=\"%d\">not measured: ",
 			TABLE_COLUMNS + 1);
-		html_text(out, row->unable);
+		markup_text(out, row->unable);
 		buffer_puts(out, "</td></tr>\n");
 		return;
 	}
@@ -254,11 +255,11 @@ static void put_voids(struct buffer *out, const struct chapter_report *r)
 			continue;
 		buffer_puts(out, any ? "<li>" : "<h3>Loads that do not count</h3>\n<ul>\n<li>");
 		any = true;
-		html_text(out, text_at(line, "stage"));
+		markup_text(out, text_at(line, "stage"));
 		buffer_printf(out, ", repetition %d, step %d: ",
 			(int)json_integer_value(json_object_get(line, "repetition")) + 1,
 			(int)json_integer_value(json_object_get(line, "step")));
-		html_text(out, text_at(line, "void"));
+		markup_text(out, text_at(line, "void"));
 		buffer_puts(out, "</li>\n");
 	}
 	buffer_puts(out, any ? "</ul>\n" : "");
@@ -274,16 +275,16 @@ static void put_machine(struct buffer *out, const struct chapter_report *r)
 				  : NULL;
 
 	buffer_puts(out, "<p class=\"faint\">");
-	html_text(out, text_at(machine, "cpu"));
+	markup_text(out, text_at(machine, "cpu"));
 	buffer_printf(out, ", %d CPUs usable, ",
 		(int)json_integer_value(json_object_get(machine, "usable_cpus")));
-	html_text(out, text_at(machine, "kernel"));
+	markup_text(out, text_at(machine, "kernel"));
 	buffer_puts(out, "; ");
-	html_text(out, text_at(machine, "time"));
+	markup_text(out, text_at(machine, "time"));
 	buffer_puts(out, "; revision ");
-	html_text(out, text_at(json_object_get(machine, "versions"), "revision"));
+	markup_text(out, text_at(json_object_get(machine, "versions"), "revision"));
 	buffer_puts(out, "; <code>");
-	html_text(out, text_at(machine, "command"));
+	markup_text(out, text_at(machine, "command"));
 	buffer_puts(out, "</code></p>\n");
 	json_decref(machine);
 }
@@ -292,11 +293,11 @@ static void put_head(struct buffer *out, const struct chapter_report *r)
 {
 	html_begin(out, r->chapter->title);
 	buffer_puts(out, "<blockquote><p>");
-	html_text(out, r->chapter->claim);
+	markup_text(out, r->chapter->claim);
 	buffer_puts(out, "</p></blockquote>\n");
 	for (size_t i = 0; i < r->chapter->notes; i++) {
 		buffer_puts(out, "<p>");
-		html_text(out, r->chapter->note[i]);
+		markup_text(out, r->chapter->note[i]);
 		buffer_puts(out, "</p>\n");
 	}
 	buffer_printf(out,
@@ -332,21 +333,21 @@ static void put_chapter(struct buffer *out, const char *directory, const json_t 
 	const json_t *claims = json_object_get(chapter, "claims");
 
 	buffer_puts(out, "<h2><a href=\"");
-	html_text(out, directory);
+	markup_text(out, directory);
 	buffer_puts(out, "/report.html\">");
-	html_text(out, text_at(chapter, "title"));
+	markup_text(out, text_at(chapter, "title"));
 	buffer_puts(out, "</a></h2>\n<blockquote><p>");
-	html_text(out, text_at(chapter, "claim"));
+	markup_text(out, text_at(chapter, "claim"));
 	buffer_puts(out, "</p></blockquote>\n<ul>\n");
 	for (size_t i = 0; i < json_array_size(claims); i++) {
 		const json_t *claim = json_array_get(claims, i);
 
 		buffer_printf(out, "<li class=\"%s\">", class_of(text_at(claim, "verdict")));
-		html_text(out, text_at(claim, "say"));
+		markup_text(out, text_at(claim, "say"));
 		buffer_puts(out, ": <span class=\"word\">");
-		html_text(out, text_at(claim, "verdict"));
+		markup_text(out, text_at(claim, "verdict"));
 		buffer_puts(out, "</span>. <span class=\"faint\">");
-		html_text(out, text_at(claim, "reason"));
+		markup_text(out, text_at(claim, "reason"));
 		buffer_puts(out, "</span></li>\n");
 	}
 	buffer_puts(out, "</ul>\n");

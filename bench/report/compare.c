@@ -1,5 +1,6 @@
 #include "bench/report/compare.h"
 
+#include "bench/markup.h"
 #include "bench/report/html.h"
 
 #include <errno.h>
@@ -176,7 +177,7 @@ static void put_page_row(struct buffer *out, const struct compare_pair *p)
 	static const char *const word[] = {"not known", "overlap", "apart"};
 
 	buffer_puts(out, "<tr><td class=\"text\">");
-	html_text(out, p->a->name);
+	markup_text(out, p->a->name);
 	buffer_puts(out, p->a->quick || p->b->quick ? " (quick)</td>" : "</td>");
 	for (int i = 0; i < COMPARE_FIGURES; i++) {
 		enum cell_figure f = compare_figures[i];
@@ -196,7 +197,7 @@ static void put_page_row(struct buffer *out, const struct compare_pair *p)
 static void put_page_head(struct buffer *out, const char *experiment)
 {
 	buffer_puts(out, "<h2>");
-	html_text(out, experiment);
+	markup_text(out, experiment);
 	buffer_puts(out,
 		"</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">cell</th>");
 	for (int i = 0; i < COMPARE_FIGURES; i++)
@@ -210,9 +211,9 @@ void compare_page(
 {
 	html_begin(out, "Quern: two runs side by side");
 	buffer_puts(out, "<p>A: ");
-	html_text(out, name_a);
+	markup_text(out, name_a);
 	buffer_puts(out, "<br>B: ");
-	html_text(out, name_b);
+	markup_text(out, name_b);
 	buffer_puts(out, "</p>\n<p>");
 	put_counts(c, out);
 	buffer_puts(out, " Below a figure its 95 % interval.</p>\n");

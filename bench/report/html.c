@@ -1,35 +1,11 @@
 #include "bench/report/html.h"
 
+#include "bench/markup.h"
 #include "bench/report/page_css.h"
 
 #include <math.h>
 
 #define UNKNOWN "–"
-
-void html_text(struct buffer *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			buffer_puts(out, "&amp;");
-			break;
-		case '<':
-			buffer_puts(out, "&lt;");
-			break;
-		case '>':
-			buffer_puts(out, "&gt;");
-			break;
-		case '"':
-			buffer_puts(out, "&quot;");
-			break;
-		case '\'':
-			buffer_puts(out, "&#39;");
-			break;
-		default:
-			buffer_putc(out, (unsigned char)*text < ' ' || *text == 0x7f ? ' ' : *text);
-		}
-	}
-}
 
 void html_number(struct buffer *out, double value, int digits)
 {
@@ -89,11 +65,11 @@ void html_begin(struct buffer *out, const char *title)
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		"<title>");
-	html_text(out, title);
+	markup_text(out, title);
 	buffer_puts(out, "</title>\n<style>\n");
 	buffer_puts(out, page_css);
 	buffer_puts(out, "</style>\n</head>\n<body>\n<h1>");
-	html_text(out, title);
+	markup_text(out, title);
 	buffer_puts(out, "</h1>\n");
 }
 

@@ -1,15 +1,12 @@
 /*
- * Pieces of an HTML page: escaped text, numbers, data URIs, head and end. Whatever comes from a
- * file goes through html_text().
+ * Pieces of an HTML page: numbers, data URIs, head and end. Whatever comes from a file goes through
+ * markup_text().
  */
 #ifndef QUERN_BENCH_REPORT_HTML_H
 #define QUERN_BENCH_REPORT_HTML_H
 
 #include "bench/report/cells.h"
 #include "lib/buffer.h"
-
-/* For elements and for attributes in double quotes. Control characters become blanks. */
-void html_text(struct buffer *out, const char *text);
 
 /* "%.3g" with a figure's usual digits, or "–" where it is not known. */
 void html_number(struct buffer *out, double value, int digits);

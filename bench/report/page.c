@@ -1,5 +1,6 @@
 #include "bench/report/page.h"
 
+#include "bench/markup.h"
 #include "bench/report/html.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ static void put_lines(struct buffer *out, const struct buffer *lines)
 		buffer_append(&line, at, (size_t)(stop - at));
 		const char *text = buffer_cstring(&line);
 		buffer_puts(out, "<li>");
-		html_text(out, text ? text : "");
+		markup_text(out, text ? text : "");
 		buffer_puts(out, "</li>\n");
 		buffer_done(&line);
 		at = stop + 1;
@@ -36,7 +37,7 @@ static void put_verdict(struct buffer *out, const struct verdict *v)
 	static const char *const class[] = {"holds", "fails", "undecided"};
 
 	buffer_printf(out, "<div class=\"verdict %s\">\n<p>", class[v->kind]);
-	html_text(out, v->claim);
+	markup_text(out, v->claim);
 	buffer_printf(out, ": <span class=\"word\">%s</span>. ", verdict_words[v->kind]);
 	buffer_append(out, v->reason.data, v->reason.len);
 	buffer_puts(out, "</p>\n");
@@ -65,12 +66,12 @@ static void put_plot(
 	buffer_init(&text);
 	buffer_append(&text, title.data, title.len);
 	const char *alt = buffer_cstring(&text);
-	html_text(out, alt ? alt : "");
+	markup_text(out, alt ? alt : "");
 	buffer_done(&text);
 	buffer_puts(out, "\" src=\"");
 	html_data_uri(out, "image/svg+xml", &images->light);
 	buffer_puts(out, "\"></picture>\n<figcaption>");
-	html_text(out, plot->caption);
+	markup_text(out, plot->caption);
 	buffer_printf(out, " As PNG: plots/%s.png.</figcaption>\n</figure>\n", plot->picture.name);
 }
 
@@ -102,11 +103,11 @@ static int put_experiment(struct buffer *out, const struct page *p, const char *
 	const struct verdict_experiment *e = known(name);
 
 	buffer_puts(out, "<h2>");
-	html_text(out, e ? e->title : name);
+	markup_text(out, e ? e->title : name);
 	buffer_puts(out, "</h2>\n");
 	if (e) {
 		buffer_puts(out, "<blockquote><p>");
-		html_text(out, e->claim);
+		markup_text(out, e->claim);
 		buffer_puts(out, "</p></blockquote>\n");
 	}
 	put_verdicts(out, p->verdicts, name);
@@ -152,7 +153,7 @@ static void put_summary(struct buffer *out, const struct page *p)
 			v->kind == VERDICT_HOLDS   ? "holds"
 			: v->kind == VERDICT_FAILS ? "fails"
 						   : "undecided");
-		html_text(out, v->claim);
+		markup_text(out, v->claim);
 		buffer_printf(
 			out, ": <span class=\"word\">%s</span>.</li>\n", verdict_words[v->kind]);
 	}
@@ -188,7 +189,7 @@ static void put_value(struct buffer *out, const json_t *value)
 	char *text =
 		json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 
-	html_text(out, json_is_string(value) ? json_string_value(value) : text ? text : "");
+	markup_text(out, json_is_string(value) ? json_string_value(value) : text ? text : "");
 	free(text);
 }
 
@@ -205,9 +206,9 @@ static void put_machine_rows(struct buffer *out, json_t *object, const char *bef
 			continue;
 		}
 		buffer_puts(out, "<tr><td class=\"text\">");
-		html_text(out, before);
+		markup_text(out, before);
 		buffer_puts(out, *before ? " " : "");
-		html_text(out, key);
+		markup_text(out, key);
 		buffer_puts(out, "</td><td class=\"text reason\">");
 		put_value(out, value);
 		buffer_puts(out, "</td></tr>\n");
@@ -226,7 +227,7 @@ static void put_end(struct buffer *out, const struct page *p)
 	}
 	buffer_puts(out, "<p>Each cell's seed stands in its row. This page: <code>quern-bench "
 			 "report ");
-	html_text(out, p->dir);
+	markup_text(out, p->dir);
 	buffer_puts(out, "</code>, quern-bench " QUERN_VERSION ".</p>\n");
 	if (*p->complaints) {
 		struct buffer lines;

@@ -1,4 +1,5 @@
 /* The tables of a report: every cell, also those that do not count. */
+#include "bench/markup.h"
 #include "bench/report/curves.h"
 #include "bench/report/html.h"
 #include "bench/report/page.h"
@@ -51,18 +52,18 @@ static void put_caption(struct buffer *out, const struct curve *c)
 	curve_put_service(c, &service);
 	const char *text = buffer_cstring(&service);
 	buffer_puts(out, "<caption>");
-	html_text(out, text ? text : c->kind);
+	markup_text(out, text ? text : c->kind);
 	buffer_puts(out, ", ");
-	html_text(out, c->policy);
+	markup_text(out, c->policy);
 	buffer_printf(out, ", k = %u", c->workers);
 	if (c->cell[0]->method) {
 		buffer_puts(out, "<span class=\"faint\"> · predicted: ");
-		html_text(out, c->cell[0]->method);
+		markup_text(out, c->cell[0]->method);
 		buffer_puts(out, "</span>");
 	}
 	if (c->cell[0]->formula) {
 		buffer_puts(out, "<span class=\"faint\"> · closed form: ");
-		html_text(out, c->cell[0]->formula);
+		markup_text(out, c->cell[0]->formula);
 		buffer_puts(out, "</span>");
 	}
 	buffer_puts(out, "</caption>\n");
@@ -86,11 +87,11 @@ static void put_remarks(struct buffer *out, const struct cell *c)
 		buffer_puts(out, c->void_reason || c->note ? "quick; " : "quick");
 	if (c->void_reason) {
 		buffer_puts(out, "void: ");
-		html_text(out, c->void_reason);
+		markup_text(out, c->void_reason);
 		buffer_puts(out, c->note ? "; " : "");
 	}
 	if (c->note)
-		html_text(out, c->note);
+		markup_text(out, c->note);
 	buffer_puts(out, "</td>");
 }
 

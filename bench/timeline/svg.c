@@ -1,5 +1,6 @@
 #include "bench/timeline/svg.h"
 
+#include "bench/markup.h"
 #include "bench/timeline/palette.h"
 
 #include <math.h>
@@ -29,28 +30,6 @@ struct drawing {
 	double drawn_from, drawn_to;
 	size_t drawn_route;
 };
-
-void timeline_put_text(struct buffer *out, const char *text)
-{
-	for (const char *at = text; *at; at++) {
-		switch (*at) {
-		case '&':
-			buffer_puts(out, "&amp;");
-			break;
-		case '<':
-			buffer_puts(out, "&lt;");
-			break;
-		case '>':
-			buffer_puts(out, "&gt;");
-			break;
-		case '"':
-			buffer_puts(out, "&quot;");
-			break;
-		default:
-			buffer_putc(out, (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at);
-		}
-	}
-}
 
 static double ms(int64_t us)
 {
@@ -91,7 +70,7 @@ static void put_box(struct drawing *d, const char *class, const char *fill, int6
 static void put_words(struct drawing *d, const char *class, double x, double y, const char *text)
 {
 	buffer_printf(d->out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class, x, y);
-	timeline_put_text(d->out, text);
+	markup_text(d->out, text);
 	buffer_puts(d->out, "</text>\n");
 }
 
@@ -133,11 +112,11 @@ static void put_head(struct drawing *d, const char *title, const char *said)
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tl\" role=\"img\" "
 		"viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\">\n<title>",
 		WIDTH, height, WIDTH, height);
-	timeline_put_text(d->out, title);
+	markup_text(d->out, title);
 	buffer_puts(d->out,
 		"</title>\n<desc>A timeline of one event loop, and of the requests that "
 		"it served at that moment: ");
-	timeline_put_text(d->out, said);
+	markup_text(d->out, said);
 	buffer_puts(d->out, ".</desc>\n");
 	buffer_puts(d->out, style);
 	buffer_printf(
@@ -318,7 +297,7 @@ static void put_labels(struct drawing *d, size_t q, double y)
 
 	buffer_printf(d->out, "<text class=\"end%s\" x=\"%d\" y=\"%.1f\">%llu ", how, LEFT - 10,
 		y + 12.5, (unsigned long long)r->job);
-	timeline_put_text(d->out, route_of(d, q));
+	markup_text(d->out, route_of(d, q));
 	buffer_printf(d->out, "</text>\n<text class=\"%s\" x=\"%d\" y=\"%.1f\">",
 		q == d->v->worst ? "strong" : "faint", WIDTH - RIGHT + 10, y + 12.5);
 	if (!r->whole)

@@ -8,7 +8,4 @@
 void timeline_svg(
 	const struct timeline_view *v, const char *title, const char *said, struct buffer *out);
 
-/* The text with what means something in XML escaped, and control characters as "?". */
-void timeline_put_text(struct buffer *out, const char *text);
-
 #endif
