@@ -122,11 +122,16 @@ static void own_directory(char *to, size_t n)
 		*slash = '\0';
 }
 
+static bool names_a_file(const struct session *s)
+{
+	return strchr(s->name, '/') || strstr(s->name, ".json");
+}
+
 static void find_file(struct session *s)
 {
 	char own[PATH_MAX];
 
-	if (strchr(s->name, '/') || strstr(s->name, ".json")) {
+	if (names_a_file(s)) {
 		(void)snprintf(s->file, sizeof s->file, "%s", s->name);
 		return;
 	}
@@ -201,7 +206,10 @@ static int begin(struct session *s)
 		return cli_wrong(&s->cli, "%s is no chapter that could be run", s->file);
 	}
 	if (result == -ENOENT)
-		return cli_wrong(&s->cli, "%s", said(s));
+		return cli_wrong(&s->cli, "%s%s", said(s),
+			names_a_file(s) ? ""
+					: "; chapters by name are those of Quern's source, here or "
+					  "above this program");
 	if (result < 0)
 		return cli_fail(&s->cli, "%s", said(s));
 	find_folder(s, "services", s->services);
