@@ -12,7 +12,8 @@
 /*
  * Serves /status.json, /metrics and /healthz on `listener` until SIGTERM (which must be blocked).
  * Everything given is borrowed, and config is changed: SIGHUP takes the live options from shared memory. In stats it writes
- * what is its own (statsd_payloads, statsd_lost). SIGUSR1 opens the log's file again. config_path may be NULL. The process's exit code.
+ * what is its own (statsd_payloads, statsd_lost). SIGUSR1 opens the log's file again. config_path may be NULL. Returns the
+ * process's exit code.
  */
 int admin_run(
 	struct config *config, const char *config_path, struct stats_region *stats, int listener);

@@ -189,17 +189,11 @@ static void put_in_force(struct operations *o, struct config *new, uint64_t now_
 	child_signal(o->admin, SIGHUP);
 }
 
-/* The workers that run were born with fewer descriptors than the new limit needs. */
-static bool needs_descriptors(const struct operations *o, const struct config *new)
-{
-	return new->limits_connections > o->legacy->config->limits_connections;
-}
-
 static void take(
 	struct operations *o, struct reload *r, uint32_t were, bool still_rolls, uint64_t now_us)
 {
 	/* What an earlier one began goes on. */
-	o->rolls = (still_rolls && o->rolls) || r->rolls || needs_descriptors(o, &r->config);
+	o->rolls = (still_rolls && o->rolls) || r->rolls;
 	put_in_force(o, &r->config, now_us);
 	o->renew_admin |= r->admin_too;
 	fleet_forgive(o->fleet);

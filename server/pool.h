@@ -2,8 +2,8 @@
  * A worker's threads (execution.threads), for jobs that would keep its loop. Bounded: who pushes asks for room before. What
  * is done comes back to the loop, in the order in which it was done.
  *
- * All calls are the loop's; only pool_job.run is called in a thread. Threads block all signals but the one that asks where they are
- * (server/backtrace.h), and make no use of libevent.
+ * All calls are the loop's; only pool_job.run is called in a thread. Threads block all signals but the one that asks where
+ * they are (server/backtrace.h), and make no use of libevent.
  */
 #ifndef QUERN_SERVER_POOL_H
 #define QUERN_SERVER_POOL_H

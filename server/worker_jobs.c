@@ -274,8 +274,8 @@ static uint64_t take_held(struct worker *w, struct job *job)
 }
 
 /*
- * Who waited for a thread goes before all, as one is free now. Who has not begun goes first, as most jobs are short and are over before the next slice of a long one; but where both
- * wait, the long ones have a quarter of the loop.
+ * Who waited for a thread goes before all, as one is free now. Then who has not begun, as most jobs are short and are over
+ * before the next slice of a long one; but where both wait, the long ones have a quarter of the loop.
  */
 static uint64_t run_next(struct worker *w)
 {

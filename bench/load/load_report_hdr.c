@@ -1,6 +1,7 @@
 /*
- * HdrHistogram's percentile text. Form and steps are those of HdrHistogram's own writer (AbstractHistogram.outputPercentileDistribution,
- * PercentileIterator, Tene): five lines for each halving of the distance to 100 %, and one at 100 %.
+ * HdrHistogram's percentile text. Form and steps are those of HdrHistogram's own writer
+ * (AbstractHistogram.outputPercentileDistribution, PercentileIterator, Tene): five lines for each halving of the distance to
+ * 100 %, and one at 100 %.
  */
 #include "bench/load/load_report.h"
 

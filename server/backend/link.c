@@ -11,7 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Reads of CAME_BYTES, as much as hiredis takes at a time, in a turn while there is more: enough for any answer that the lab makes, and a bound. */
+/* Reads of CAME_BYTES, as much as hiredis takes at a time, in a turn while there is more: a bound, and enough for any answer
+ * that the lab makes. */
 #define READS_PER_TURN 8
 
 /* --- how it ends */

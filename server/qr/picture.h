@@ -33,9 +33,10 @@ struct qr_picture {
 /*
  * The geometry for a symbol of symbol_width modules. size 0: exactly margin and scale. size > 0:
  * the picture is size pixels wide, at the largest whole scale at which symbol and margin fit; what
- * is left over is shared out as margin (`scale` is ignored). Only the four geometry fields of *ret are set. 0; -ERANGE when the picture
- * would be wider than QR_MAX_PIXELS, or size is too small for scale 1: then ret->width is the
- * smallest size that would do for `size`, or the width that was too large.
+ * is left over is shared out as margin (`scale` is ignored). Only the four geometry fields of *ret
+ * are set. 0; -ERANGE when the picture would be wider than QR_MAX_PIXELS, or size is too small for
+ * scale 1: then ret->width is the smallest size that would do for `size`, or the width that was too
+ * large.
  */
 int qr_picture_layout(struct qr_picture *ret, unsigned symbol_width, unsigned margin,
 	unsigned scale, unsigned size) __attribute__((warn_unused_result));

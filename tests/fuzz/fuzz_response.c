@@ -1,6 +1,6 @@
 /*
- * The reader of responses. Input: one byte of flags (bit 0: answer to HEAD; the rest: how long the pieces are), then what a server
- * sends. Read whole and read in pieces it must come to the same: result, bytes taken, status, and figures.
+ * The reader of responses. Input: one byte of flags (bit 0: answer to HEAD; the rest: how long the pieces are), then what a
+ * server sends. Read whole and read in pieces it must come to the same: result, bytes taken, status, and figures.
  */
 #include "bench/load/response.h"
 

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -58,6 +59,18 @@ def test_live_options_are_taken_in_place(fleet):
     wait_until(lambda: fleet.post("/qr", b"x" * 1500, "text/plain").status == 413)
     fleet.get("/qr?text=a")
     fleet.wait_log(r'^\{.*"route":"/qr"')
+
+
+def open_files(pid):
+    return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+
+
+def test_workers_get_the_descriptors_that_a_higher_limit_needs(fleet):
+    before, wanted = pids(fleet), max(open_files(pid) for pid in pids(fleet)) + 1000
+    fleet.write_file({"limits.connections": wanted})
+    assert ask(fleet, signal.SIGHUP)["text"] == "taken at once: limits.connections"
+    wait_until(lambda: all(open_files(pid) > wanted for pid in before))
+    assert pids(fleet) == before
 
 
 def test_others_are_taken_by_new_workers(fleet):

@@ -264,8 +264,8 @@ static void ten_thousand_workers(void **state)
 
 /*
  * The exact value has to lie in the 95 % intervals of 16 of 20 runs, which have fixed seeds; of 20 intervals that keep what
- * they promise so many do with a probability of 99.7 %. Runs are short here, and intervals up to 10 % wide to either side on average:
- * bench/speed/prove_theory.c does the same for all figures with intervals of 1 %.
+ * they promise so many do with a probability of 99.7 %. Runs are short here, and intervals up to 10 % wide to either side on
+ * average: bench/speed/prove_theory.c does the same for all figures with intervals of 1 %.
  */
 #define SEEDS 20
 #define HITS 16
