@@ -31,6 +31,7 @@ struct backend {
 
 static void on_change(struct backend_link *l, void *arg);
 static void place(struct backend *b, struct backend_call *call);
+static void expire(struct backend *b, struct backend_call *call);
 
 /* --- calls begin and end */
 
@@ -151,6 +152,13 @@ static void place(struct backend *b, struct backend_call *call)
 		calls_wait(&b->calls, call);
 }
 
+/* Who has waited longest; but while Redis is silent who has most time left, for the one connection that is tried. */
+static struct backend_call *next_waiting(const struct backend *b)
+{
+	return b->pool.silent ? TAILQ_LAST(&b->calls.waiting, call_list)
+			      : TAILQ_FIRST(&b->calls.waiting);
+}
+
 /* What their owners begin meanwhile waits behind them. */
 static void serve_waiting(struct backend *b)
 {
@@ -159,8 +167,13 @@ static void serve_waiting(struct backend *b)
 	if (b->serving)
 		return;
 	b->serving = true;
-	while ((call = TAILQ_FIRST(&b->calls.waiting)) &&
+	while ((call = next_waiting(b)) &&
 		(!TAILQ_EMPTY(&b->pool.idle) || link_pool_may_add(&b->pool, clock_us()))) {
+		/* The loop was kept for so long. */
+		if (call->deadline_us <= clock_us()) {
+			expire(b, call);
+			continue;
+		}
 		calls_wait_no_more(&b->calls, call);
 		place(b, call);
 	}
@@ -230,11 +243,14 @@ static void on_change(struct backend_link *l, void *arg)
 {
 	struct backend *b = arg;
 
-	if (l->was_open)
+	/* Kept ones say nothing of whether others can be made. */
+	if (l->state == LINK_OPEN && !l->used)
 		backoff_reset(&b->pool.backoff);
 	const bool was_ear = l == b->pool.ear;
-	if (was_ear || l->heard || l->state == LINK_DEAD)
+	if (link_shows_life(l))
 		link_pool_note_life(&b->pool);
+	else if (was_ear)
+		link_pool_drop_ear(&b->pool);
 	if (was_ear) {
 		serve_waiting(b);
 		return;
@@ -248,17 +264,29 @@ static void on_change(struct backend_link *l, void *arg)
 
 /* --- time */
 
+/* A connection is blamed only if it had half of the call's time: the call may have waited for others before. */
+static enum lateness lateness_of(const struct backend_call *call, uint64_t now_us)
+{
+	const uint64_t half_us = (call->deadline_us - call->sent_us) / 2u;
+
+	if (!call->link || now_us < call->link->sent_us + half_us)
+		return LATE_WAITING;
+	return call->link->was_open ? LATE_ASKED : LATE_CONNECTING;
+}
+
 static void expire(struct backend *b, struct backend_call *call)
 {
 	static const struct link_ending timed_out = {.end = LINK_REFUSED, .error = ETIMEDOUT};
 	struct backend_reply reply = reply_to(call, BACKEND_LATE);
-	const bool connecting = call->link && !call->link->was_open;
+	const uint64_t now_us = clock_us();
+	const enum lateness spent = lateness_of(call, now_us);
 
-	if (connecting)
-		backoff_note(&b->pool.backoff, &timed_out, clock_us());
-	reason_of_lateness(reply.reason, sizeof(reply.reason), b->where, call, connecting);
+	if (spent == LATE_CONNECTING)
+		backoff_note(&b->pool.backoff, &timed_out, now_us);
+	reason_of_lateness(reply.reason, sizeof(reply.reason), b->where, spent,
+		call->deadline_us - call->sent_us);
 	if (call->link)
-		link_pool_give_up(&b->pool, call->link, true, clock_us());
+		link_pool_give_up(&b->pool, call->link, spent == LATE_ASKED, now_us);
 	hand_over(b, call, &reply);
 }
 

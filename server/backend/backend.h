@@ -4,8 +4,8 @@
  * at which its answer reached this host can be told exactly.
  *
  * Connections are made when they are needed, and kept. Where connecting fails, calls fail at once until the next attempt is
- * due, which is after 50 ms at first and at most 500 ms. Where calls are not answered at all, calls wait while connections are
- * tried one at a time, and no more than one a second.
+ * due, which is after 50 ms at first and at most 500 ms. Where calls are not answered at all, calls wait while new connections
+ * are tried one at a time, and no more than one a second.
  */
 #ifndef QUERN_SERVER_BACKEND_BACKEND_H
 #define QUERN_SERVER_BACKEND_BACKEND_H

@@ -204,6 +204,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct backend_link *l = arg;
 	struct http_server *server = l->server;
+	const bool was_heard = l->heard;
 	(void)fd;
 	(void)what;
 
@@ -214,9 +215,19 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < READS_PER_TURN && l->state == LINK_OPEN; i++)
 		if (!read_once(l))
 			break;
-	if (l->state == LINK_DEAD || l->answer)
+	if (l->state == LINK_DEAD || l->answer || (l->heard && !was_heard))
 		l->on_change(l, l->arg);
 	http_server_settle(server);
+}
+
+bool link_shows_life(const struct backend_link *l)
+{
+	const int error = l->ending.error;
+
+	if (l->state != LINK_DEAD)
+		return l->heard;
+	return l->ending.end != LINK_NO_MEMORY && error != ETIMEDOUT && error != EHOSTUNREACH &&
+	       error != ENETUNREACH;
 }
 
 /* --- from beginning to end */

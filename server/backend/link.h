@@ -57,7 +57,7 @@ struct backend_link {
 	struct answer_bound bound;
 	int64_t offset_ns; /* the clocks' difference when the call was sent */
 	int64_t stamp_ns;
-	/* It became open, its answer has come, or it died, other than within link_new() and link_send(). May free it. */
+	/* It became open, its answer has come or begun to, or it died, other than within link_new() and link_send(). May free it. */
 	void (*on_change)(struct backend_link *l, void *arg);
 	void *arg;
 };
@@ -71,6 +71,12 @@ struct backend_link *link_new(struct http_server *server, const char *host, int 
 
 /* Closes it. Not within anything that hiredis calls. */
 void link_free(struct backend_link *l);
+
+/*
+ * Whether it tells that Redis, or the host that it is on, is there: something has come on it, be it the end. An end by this
+ * host or by the network on the way is none.
+ */
+bool link_shows_life(const struct backend_link *l);
 
 /* Sends the command as soon as it is open, at once if it is; it may be dead when this returns. l->call has been set. */
 void link_send(struct backend_link *l);

@@ -32,7 +32,7 @@ void link_pool_drop(struct link_pool *s, struct backend_link *l)
 	link_free(l);
 }
 
-static void drop_ear(struct link_pool *s)
+void link_pool_drop_ear(struct link_pool *s)
 {
 	if (!s->ear)
 		return;
@@ -47,7 +47,7 @@ void link_pool_close_all(struct link_pool *s)
 
 	while ((l = TAILQ_FIRST(&s->idle)))
 		link_pool_drop(s, l);
-	drop_ear(s);
+	link_pool_drop_ear(s);
 }
 
 /* --- calls on them */
@@ -99,5 +99,5 @@ void link_pool_give_up(struct link_pool *s, struct backend_link *l, bool late, u
 void link_pool_note_life(struct link_pool *s)
 {
 	s->silent = false;
-	drop_ear(s);
+	link_pool_drop_ear(s);
 }

@@ -49,12 +49,15 @@ struct backend_call *link_pool_release(struct link_pool *s, struct backend_link 
 void link_pool_drop(struct link_pool *s, struct backend_link *l);
 
 /*
- * Nobody wants the answer any more on that busy one; late: its time has passed, else its owner has left. It is closed, as what
- * may still come would be the answer to this; or it becomes the ear.
+ * Nobody wants the answer any more on that busy one; late: it was given enough time for it. It is closed, as what may still come
+ * would be the answer to this; or it becomes the ear.
  */
 void link_pool_give_up(struct link_pool *s, struct backend_link *l, bool late, uint64_t now_us);
 
 /* Something has come from Redis, be it an end. The ear is closed. */
 void link_pool_note_life(struct link_pool *s);
+
+/* The ear has ended by itself, which says nothing of Redis. */
+void link_pool_drop_ear(struct link_pool *s);
 
 #endif

@@ -74,18 +74,16 @@ void reason_of_end(
 	}
 }
 
-void reason_of_lateness(
-	char *text, size_t n, const char *where, const struct backend_call *call, bool connecting)
+void reason_of_lateness(char *text, size_t n, const char *where, enum lateness spent, uint64_t us)
 {
-	const unsigned long long ms = (call->deadline_us - call->sent_us) / 1000u;
+	static const char *const done[] = {
+		[LATE_WAITING] = "has not answered the calls before this one",
+		[LATE_CONNECTING] = "did not accept the connection",
+		[LATE_ASKED] = "did not answer",
+	};
 
-	if (call->place == BACKEND_WAITING)
-		(void)snprintf(text, n,
-			"Redis at %s has not answered the calls before this one within %llu ms",
-			where, ms);
-	else
-		(void)snprintf(text, n, "Redis at %s did not %s within %llu ms", where,
-			connecting ? "accept the connection" : "answer", ms);
+	(void)snprintf(text, n, "Redis at %s %s within %llu ms", where, done[spent],
+		(unsigned long long)(us / 1000u));
 }
 
 static const char *name_of(enum answer_kind kind)

@@ -13,9 +13,15 @@
 void reason_of_end(
 	char *text, size_t n, const char *where, const struct link_ending *e, uint64_t retry_us);
 
-/* For a call whose deadline has passed, while it waited, or was on a connection that was not made yet, or was sent. */
-void reason_of_lateness(
-	char *text, size_t n, const char *where, const struct backend_call *call, bool connecting);
+/* What a call has spent its time with. */
+enum lateness {
+	LATE_WAITING, /* most of it: for a connection */
+	LATE_CONNECTING,
+	LATE_ASKED,
+};
+
+/* For a call whose time has passed. */
+void reason_of_lateness(char *text, size_t n, const char *where, enum lateness spent, uint64_t us);
 
 /* For an answer that the call did not ask for. False: it is what was wanted, and nothing is written. */
 bool reason_of_answer(

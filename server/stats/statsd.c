@@ -310,6 +310,7 @@ void statsd_finish(struct statsd *s, uint64_t limit_us)
 			(void)nanosleep(&pause, NULL);
 		drop_rest(s);
 	}
+	take_late_error(s);
 	(void)event_del(s->pace);
 	(void)event_del(s->interval);
 }

@@ -140,6 +140,15 @@ static inline void ask_list(struct fixture *f, struct ask *ask, const char *key)
 	backend_start(f->backend, &ask->call);
 }
 
+/* What the reason says of the next attempt to connect, ms. */
+static inline unsigned long ask_next_attempt_ms(const struct ask *ask)
+{
+	const char *said = strstr(ask->reason, "refused the connection; the next attempt is in ");
+
+	assert_non_null(said);
+	return strtoul(strpbrk(said, "0123456789"), NULL, 10);
+}
+
 /* --- the fake Redis */
 
 static inline struct sockaddr_in fake_address(const struct fixture *f)

@@ -242,7 +242,7 @@ static void refused_calls_fail_at_once_and_say_when(void **state)
 	ask_get(f, &ask, "k");
 	wait_for(f, &ask);
 	assert_int_equal(ask.outcome, BACKEND_UNREACHABLE);
-	assert_non_null(strstr(ask.reason, "refused the connection; the next attempt is in 50 ms"));
+	assert_in_range(ask_next_attempt_ms(&ask), 26, 50);
 	/* No attempt is made for this one. */
 	ask_get(f, &ask, "k");
 	assert_true(ask.over);
@@ -268,16 +268,14 @@ static void attempts_become_rarer(void **state)
 	struct fixture *f = *state;
 	struct ask ask = {0};
 	static const unsigned next_ms[] = {50, 100, 200, 400, 500, 500};
-	char wanted[64];
 
 	fake_stop_listening(f);
 	for (size_t i = 0; i < sizeof(next_ms) / sizeof(next_ms[0]); i++) {
-		(void)snprintf(wanted, sizeof(wanted), "next attempt is in %u ms", next_ms[i]);
 		ask_get(f, &ask, "k");
 		wait_for(f, &ask);
 		assert_int_equal(ask.outcome, BACKEND_UNREACHABLE);
-		if (!strstr(ask.reason, wanted))
-			fail_msg("%s: %s", wanted, ask.reason);
+		/* Some of it may be over when it is told. */
+		assert_in_range(ask_next_attempt_ms(&ask), next_ms[i] / 2 + 1, next_ms[i]);
 		pause_us(next_ms[i] * 1000u + 1000u);
 	}
 }
@@ -352,12 +350,12 @@ static void late_calls_are_given_up(void **state)
 	struct ask ask = {0};
 
 	backend_set_timeout(f->backend, 30000);
+	const uint64_t began_us = clock_us();
 	ask_get(f, &ask, "k");
 	(void)fake_take(f);
-	uint64_t began_us = clock_us();
 	wait_for(f, &ask);
 	assert_int_equal(ask.outcome, BACKEND_LATE);
-	assert_true(clock_us() - began_us >= 25000);
+	assert_true(clock_us() - began_us >= 30000);
 	assert_non_null(strstr(ask.reason, "did not answer within 30 ms"));
 	assert_int_equal(stats_get(&f->seat.calls_late), 1);
 	assert_int_equal(stats_get(&f->seat.calls_failed), 0);
