@@ -41,12 +41,12 @@ struct child {
 	unsigned seat; /* of a worker */
 	pid_t pid;     /* 0: not running */
 	uint64_t spawned_us;
-	uint64_t generation;	 /* of the configuration that it was born with */
-	uint64_t requests;	 /* the seat's counter when it was forked */
-	uint64_t requests_limit; /* server/recycle.h; 0: none */
-	enum child_leave leave;	 /* what it was told */
-	uint64_t deadline_us;	 /* when SIGKILL is due; UINT64_MAX: not at all */
-	uint64_t silent_us; /* nonzero: it hangs, and had given no sign of life for this long */
+	uint64_t generation;	/* of the configuration that it was born with */
+	uint64_t requests;	/* the seat's counter when it was forked */
+	uint64_t birth;		/* how many workers the slot had before it */
+	enum child_leave leave; /* what it was told */
+	uint64_t deadline_us;	/* when SIGKILL is due; UINT64_MAX: not at all */
+	uint64_t silent_us;	/* nonzero: it hangs, and had given no sign of life for this long */
 };
 
 /* Where its figures are; NULL for the admin process. */

@@ -192,7 +192,8 @@ static void watch(struct fleet *f, uint64_t now_us)
 
 static void recycle(struct fleet *f, uint64_t now_us)
 {
-	uint64_t rss_limit = (uint64_t)f->legacy->config->workers_max_rss_mb << 20;
+	const struct config *config = f->legacy->config;
+	uint64_t rss_limit = (uint64_t)config->workers_max_rss_mb << 20;
 
 	if (now_us < f->recycle_us)
 		return;
@@ -203,7 +204,8 @@ static void recycle(struct fleet *f, uint64_t now_us)
 		if (c->pid == 0 || c->leave != CHILD_STAYS || f->slot[i].recycle != RECYCLE_NO)
 			continue;
 		enum recycle_reason reason = recycle_check(child_requests(c, f->legacy),
-			c->requests_limit, rss_limit ? recycle_rss_bytes(c->pid) : 0, rss_limit);
+			recycle_requests((uint64_t)config->workers_max_requests, i, c->birth),
+			rss_limit ? recycle_rss_bytes(c->pid) : 0, rss_limit);
 		if (reason == RECYCLE_NO)
 			continue;
 		f->slot[i].recycle = reason;
@@ -349,8 +351,9 @@ uint32_t fleet_ready(const struct fleet *f, bool current)
 bool fleet_is_shrinking(const struct fleet *f)
 {
 	for (uint32_t i = f->wanted; i < f->slots; i++)
-		if (!slot_is_empty(&f->slot[i]))
-			return true;
+		for (unsigned n = 0; n < STATS_SEATS; n++)
+			if (f->slot[i].seat[n].pid > 0 && f->slot[i].seat[n].leave != CHILD_STAYS)
+				return true;
 	return false;
 }
 

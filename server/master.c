@@ -129,6 +129,8 @@ static void settle_in(struct master *m, uint64_t now_us)
 {
 	uint32_t workers = succession_workers_then(&m->succession);
 
+	/* It may have been renamed since we opened it, and SIGUSR1 went to the old master then. */
+	master_reopen_logs(m);
 	fleet_be_patient(&m->fleet, now_us + legacy_drain_us(&m->legacy) + OLD_MASTER_US);
 	if (workers != m->fleet.wanted)
 		operations_scale(&m->operations, workers, now_us);

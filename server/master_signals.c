@@ -75,6 +75,8 @@ static void reap(struct master *m)
 void master_stop(struct master *m, const char *why)
 {
 	uint64_t now_us = clock_us();
+	/* Where an old master carries on, its workers serve on the same sockets, and no check is to hear that these leave. */
+	const uint32_t handed_over = succession_is_heir(&m->succession) ? m->fleet.wanted : 0;
 
 	log_info("%s: stopping, at most %lld ms", why,
 		(long long)m->legacy.config->workers_drain_ms);
@@ -82,7 +84,7 @@ void master_stop(struct master *m, const char *why)
 	atomic_store(&m->legacy.stats->stopping, 1);
 	operations_end(&m->operations, "quernd is stopping", now_us);
 	succession_abandon(&m->succession, "quernd is stopping", now_us);
-	fleet_leave(&m->fleet, 0, legacy_drain_us(&m->legacy), now_us);
+	fleet_leave(&m->fleet, handed_over, legacy_drain_us(&m->legacy), now_us);
 	/* Without HAProxy the workers let go of it when they have emptied it, and then clients must be refused. */
 	if (m->legacy.config->balancer_kind == BALANCER_NONE)
 		sockets_close_shared(&m->legacy.sockets);
@@ -94,6 +96,9 @@ static void force_stop(struct master *m)
 	m->exit_code = 1;
 	fleet_signal(&m->fleet, SIGKILL);
 	child_signal(&m->admin, SIGKILL);
+	/* A new master that was given up, and its workers with it. */
+	if (m->succession.leaving > 0)
+		(void)kill(m->succession.leaving, SIGKILL);
 }
 
 /* Nobody serves, and whoever watches starts another quernd only when this one has ended. Workers know that they leave. */
@@ -113,7 +118,7 @@ static void hurry(struct master *m)
 
 /* --- what operators ask for */
 
-static void reopen_logs(struct master *m)
+void master_reopen_logs(struct master *m)
 {
 	log_rotate();
 	fleet_signal(&m->fleet, SIGUSR1);
@@ -148,7 +153,7 @@ static void handle_yielded(struct master *m, const struct signalfd_siginfo *info
 	if (!for_us_alone)
 		pass_on(m, &copy);
 	if (copy.si_signo == SIGUSR1)
-		reopen_logs(m);
+		master_reopen_logs(m);
 	if (copy.si_signo == SIGTERM && for_us_alone)
 		hurry(m);
 	if (copy.si_signo != SIGINT)
@@ -239,7 +244,7 @@ static void handle(struct master *m, const struct signalfd_siginfo *info)
 	else if (number == SIGTERM || number == SIGINT)
 		handle_stop(m, number);
 	else if (number == SIGUSR1)
-		reopen_logs(m);
+		master_reopen_logs(m);
 	else if (m->phase == PHASE_SERVING)
 		handle_wish(m, info, clock_us());
 }

@@ -46,7 +46,10 @@ void master_end(struct master *m);
 /* Does what the signals that have come ask for. */
 void master_take_signals(struct master *m);
 
-/* The fleet retires, at most for workers.drain_ms. */
+/* Master, workers and admin process open the log's file again. */
+void master_reopen_logs(struct master *m);
+
+/* The fleet retires, at most for workers.drain_ms; or it hands over, where it was to take over from an old master and has not. */
 void master_stop(struct master *m, const char *why);
 
 #endif

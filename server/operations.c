@@ -197,6 +197,7 @@ static void take(
 	put_in_force(o, &r->config, now_us);
 	o->renew_admin |= r->admin_too;
 	fleet_forgive(o->fleet);
+	o->taken_wanted = o->fleet->wanted;
 	if (o->rolls)
 		fleet_roll(o->fleet);
 	if (o->fleet->wanted == were)
@@ -270,7 +271,9 @@ static void go_back(struct operations *o, uint32_t failing, uint64_t now_us)
 		free(o->before);
 		o->before = NULL;
 		fleet_roll_back(o->fleet, o->before_generation);
-		if (fleet_scale(o->fleet, o->before_wanted) != 0)
+		/* A number that was asked for meanwhile stays. */
+		if (o->fleet->wanted == o->taken_wanted &&
+			fleet_scale(o->fleet, o->before_wanted) != 0)
 			log_error("the number of workers stays %u", o->fleet->wanted);
 	}
 	end(o, &o->reload, CHANGE_FAILED, now_us, text);

@@ -23,8 +23,8 @@ struct operations {
 	struct config *
 		before; /* the configuration to go back to while the workers are being replaced; NULL: none */
 	uint64_t before_generation;
-	uint32_t before_wanted;
-	bool rolls;	  /* the reload that runs replaces the workers */
+	uint32_t before_wanted, taken_wanted; /* workers then, and since the reload */
+	bool rolls;			      /* the reload that runs replaces the workers */
 	bool renew_admin; /* for the master, who clears it: the admin process shows what has changed */
 };
 

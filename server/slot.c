@@ -69,8 +69,7 @@ static bool spawn(
 	struct slot *s, struct child *c, struct legacy *l, uint64_t generation, uint64_t now_us)
 {
 	c->generation = generation;
-	c->requests_limit =
-		recycle_requests((uint64_t)l->config->workers_max_requests, s->number, s->births);
+	c->birth = s->births;
 	s->restart.spawned_us = now_us;
 	if (child_spawn(c, l) != 0) {
 		restart_after_fork(&s->restart, now_us);

@@ -290,7 +290,6 @@ bool succession_try(struct succession *s, bool *ret_failed, uint64_t now_us)
 		(void)snprintf(text, sizeof(text),
 			"its worker of slot %u does not become ready; see the log", i);
 		heir_failed(&s->heir, text);
-		renounce(s);
 		*ret_failed = true;
 		return false;
 	}

@@ -64,20 +64,30 @@ static uint64_t pool_silence_us(const struct stats_seat *s, uint64_t now_us)
 	return ready_us != 0 && pool_us != 0 ? since(larger(ready_us, pool_us), now_us) : 0;
 }
 
+/* All threads may share one CPU. */
+static uint64_t patience(const struct stats_seat *s)
+{
+	return larger(stats_get(&s->pool_threads), 1);
+}
+
 uint64_t watchdog_silence_us(const struct stats_seat *s, uint64_t now_us)
 {
 	if (atomic_load_explicit(&s->pid, memory_order_relaxed) == 0)
 		return 0;
-	return larger(loop_silence_us(s, now_us), pool_silence_us(s, now_us));
+	return watchdog_blames_thread(s, now_us) ? pool_silence_us(s, now_us)
+						 : loop_silence_us(s, now_us);
 }
 
 bool watchdog_blames_thread(const struct stats_seat *s, uint64_t now_us)
 {
 	/* A loop that hangs no longer tells what the threads do. */
-	return loop_silence_us(s, now_us) < pool_silence_us(s, now_us) / 2;
+	return loop_silence_us(s, now_us) < pool_silence_us(s, now_us) / patience(s) / 2;
 }
 
 bool watchdog_is_hung(const struct watchdog *w, const struct stats_seat *s, uint64_t now_us)
 {
-	return w->limit_us > 0 && watchdog_silence_us(s, now_us) > w->limit_us;
+	if (w->limit_us == 0 || atomic_load_explicit(&s->pid, memory_order_relaxed) == 0)
+		return false;
+	return loop_silence_us(s, now_us) > w->limit_us ||
+	       pool_silence_us(s, now_us) > w->limit_us * patience(s);
 }

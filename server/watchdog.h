@@ -29,8 +29,11 @@ void watchdog_set(struct watchdog *w, uint64_t limit_us, uint64_t now_us);
 bool watchdog_round(struct watchdog *w, uint64_t now_us);
 
 /*
- * How long the living worker in the seat has given no sign of life: since its loop timer was due, or a thread of its pool has
- * been in one job, whichever is longer; or, not ready yet, since it was forked. 0: it is well.
+ * How long the living worker in the seat has given no sign of life: since its loop timer was due, or, where the loop is well and a
+ * thread of its pool is to blame, since that has been in one job; or, not ready yet, since it was forked. 0: it is well.
+ *
+ * A thread may take the limit times the number of threads for one job: where the worker has one CPU, which all threads share, that
+ * is what a job of the limit's length takes.
  */
 uint64_t watchdog_silence_us(const struct stats_seat *s, uint64_t now_us);
 

@@ -65,12 +65,15 @@ def open_files(pid):
     return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
 
 
-def test_workers_get_the_descriptors_that_a_higher_limit_needs(fleet):
-    before, wanted = pids(fleet), max(open_files(pid) for pid in pids(fleet)) + 1000
-    fleet.write_file({"limits.connections": wanted})
-    assert ask(fleet, signal.SIGHUP)["text"] == "taken at once: limits.connections"
-    wait_until(lambda: all(open_files(pid) > wanted for pid in before))
-    assert pids(fleet) == before
+def test_workers_get_the_descriptors_that_a_higher_limit_needs():
+    with Fleet({"limits.connections": 100}) as fleet:
+        before = pids(fleet)
+        for pid in [fleet.master.pid, *before]:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (300, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+        fleet.write_file({"limits.connections": 1000})
+        assert ask(fleet, signal.SIGHUP)["text"] == "taken at once: limits.connections"
+        wait_until(lambda: all(open_files(pid) > 1000 for pid in before))
+        assert pids(fleet) == before
 
 
 def test_others_are_taken_by_new_workers(fleet):
@@ -261,6 +264,8 @@ def test_a_parked_slot_keeps_nobody_from_changing_the_rest(shim):
         change = scale(fleet, 1)
         assert change["state"] == "failed" and "slot 0" in change["text"]
         assert fleet.get("/qr?text=a", at=fleet.worker(1)).status == 200
+        # An upgrade does not wait for it, either, though it is not wanted any more.
+        assert ask(fleet, signal.SIGUSR2)["state"] == "failed"
         os.unlink(shim["NO_LOOPS"])
         assert scale(fleet, 1)["state"] == "done"
         assert [w["slot"] for w in fleet.status()["workers"] if w["pid"]] == [0]

@@ -163,7 +163,7 @@ FRAME = r"error worker 0: #([0-9]+) ([^\s+]+)\+0x([0-9a-f]+)$"
 
 def test_a_job_that_keeps_its_thread_is_a_hang():
     """And the log says where the thread was, as well as the loop."""
-    with lab("offload", workers__watchdog_ms=1000, workers__count=2) as fleet:
+    with lab("offload", workers__watchdog_ms=1000, workers__count=2, execution__threads=2) as fleet:
         old = fleet.pid(0)
         with closing([send(fleet, sleep(10000000))]):
             has(fleet, pool_active=1)

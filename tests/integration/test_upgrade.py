@@ -383,25 +383,70 @@ def test_an_upgrade_does_not_wait_for_the_watchdog():
         assert change["ended_us"] - change["begun_us"] < 5e6
 
 
+def heir_of(fleet):
+    """The pid of the new master that is on its way, or None."""
+    for pid in session_members(fleet.master.pid):
+        with contextlib.suppress(OSError):
+            stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if int(stat[1]) == fleet.master.pid and b"QUERND_UPGRADE" in pathlib.Path(f"/proc/{pid}/environ").read_bytes():
+                return pid
+    return None
+
+
+@contextlib.contextmanager
+def held_upgrade(fleet, log=None):
+    """While the new master is ready and waits for the old one, which is stopped. Gives its pid."""
+    (admin,) = set(session_members(fleet.master.pid)) - {fleet.master.pid, *fleet.worker_pids()}
+    workers = len(fleet.worker_pids())
+    # The old master yields when its admin process has gone, and gives it a second for that.
+    os.kill(admin, signal.SIGSTOP)
+    os.kill(fleet.master.pid, signal.SIGUSR2)
+    new = wait_until(lambda: heir_of(fleet))
+    wait_until(lambda: (log or fleet.log)().count(": ready after ") == 2 * workers)
+    os.kill(fleet.master.pid, signal.SIGSTOP)
+    yield new
+    os.kill(fleet.master.pid, signal.SIGCONT)
+    os.kill(admin, signal.SIGCONT)
+
+
+def test_checks_do_not_hear_of_a_new_master_that_is_given_up():
+    """Its workers share their sockets with those of the old one, which HAProxy is to go on using."""
+    with Upgradable() as fleet:
+        before, seen = (fleet.status()["pid"], fleet.worker_pids()), set()
+        with held_upgrade(fleet) as new:
+            # It waits for ten seconds.
+            while new in session_members(fleet.master.pid):
+                seen |= {fleet.get("/healthz", at=fleet.worker(slot)).status for slot in (0, 1)}
+                time.sleep(0.01)
+        assert seen == {200}
+        fleet.wait_log("upgrade failed: the new quernd")
+        fleet.check_unharmed(before)
+
+
+def test_a_log_that_is_renamed_during_an_upgrade(tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+    with Upgradable({"workers.count": 1, "log.destination": str(log)}) as fleet:
+        with held_upgrade(fleet, log.read_text) as new:
+            log.rename(tmp_path / "log.1")
+            os.kill(fleet.master.pid, signal.SIGUSR1)
+        wait_until(lambda: fleet.status()["pid"] == new)
+        fleet.wait_settled(1)
+        wait_until(lambda: all(logs_of(pid, log) == {str(log)} for pid in session_members(fleet.master.pid)))
+
+
 def test_workers_of_a_new_master_that_is_given_up_finish_what_they_have():
     """The old one is told to stop while the new one's workers already serve on the same sockets."""
     with Upgradable({"lab.enabled": True, "balancer.kind": "none", "workers.count": 1}) as fleet:
-        # It cannot say that it is ready before the old master looks.
-        os.kill(fleet.master.pid, signal.SIGUSR2)
-        new = wait_until(lambda: [p for p in session_members(fleet.master.pid)
-                                  if p not in (fleet.master.pid,) and b"QUERND_UPGRADE" in
-                                  pathlib.Path(f"/proc/{p}/environ").read_bytes()])
-        os.kill(fleet.master.pid, signal.SIGSTOP)
-        wait_until(lambda: fleet.log().count("worker 0: ready") == 2)
-        socks = [fleet.connect() for _ in range(8)]
-        for sock in socks:
-            sock.sendall(b"GET /lab/sleep?us=100000 HTTP/1.1\r\nHost: a\r\n\r\n")
-        os.kill(fleet.master.pid, signal.SIGTERM)
-        os.kill(fleet.master.pid, signal.SIGCONT)
+        with held_upgrade(fleet):
+            socks = [fleet.connect() for _ in range(8)]
+            for sock in socks:
+                sock.sendall(b"GET /lab/sleep?us=100000 HTTP/1.1\r\nHost: a\r\n\r\n")
+            os.kill(fleet.master.pid, signal.SIGTERM)
         for sock in socks:
             assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
             sock.close()
-        assert new and fleet.master.wait(20) == 0
+        assert fleet.master.wait(20) == 0
 
 
 # --- while an old master still drains ------------------------------------------------------------------------------

@@ -189,6 +189,17 @@ def test_recycling_loses_no_request_and_no_slot():
         assert fleet.log().count("workers.max_requests") >= 4
 
 
+def test_a_running_worker_takes_another_number_of_requests():
+    with Fleet({"workers.count": 1}) as fleet:
+        old = fleet.pid(0)
+        for _ in range(30):
+            assert fleet.get("/qr?text=A").status == 200
+        fleet.write_file({"workers.max_requests": 20})
+        os.kill(fleet.master.pid, signal.SIGHUP)
+        replaced(fleet, 0, old)
+        fleet.wait_log(rf"worker 0 \(pid {old}\) is replaced: it has served workers.max_requests")
+
+
 def test_grown_worker_is_replaced():
     """A limit that every worker is above at once: one slot at a time, again and again, and yet all is served."""
     with Fleet({"workers.max_rss_mb": 1, "workers.count": 2}, balancer=True) as fleet:

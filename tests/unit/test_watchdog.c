@@ -111,6 +111,30 @@ static void test_silence_of_a_new_worker(void **state)
 	assert_int_equal(watchdog_silence_us(s, NOW), 2 * MS);
 }
 
+/* A job that shares a CPU with those of three other threads may take four times as long. */
+static void test_patience_with_threads(void **state)
+{
+	struct stats_seat *s = ready_seat(NOW + 30 * MS);
+	struct watchdog w = {0};
+
+	(void)state;
+	watchdog_set(&w, 1000 * MS, NOW - 5000 * MS);
+	stats_set(&s->pool_since_us, NOW - 1001 * MS);
+	assert_true(watchdog_is_hung(&w, s, NOW));
+	stats_set(&s->pool_threads, 4);
+	stats_set(&s->pool_since_us, NOW - 4000 * MS);
+	assert_false(watchdog_is_hung(&w, s, NOW));
+	stats_set(&s->pool_since_us, NOW - 4001 * MS);
+	assert_true(watchdog_is_hung(&w, s, NOW));
+	assert_true(watchdog_blames_thread(s, NOW));
+	/* The loop is not given more for that. */
+	stats_set(&s->pool_since_us, NOW - 3000 * MS);
+	stats_set(&s->lag_due_us, NOW - 1001 * MS);
+	assert_true(watchdog_is_hung(&w, s, NOW));
+	assert_false(watchdog_blames_thread(s, NOW));
+	assert_int_equal(watchdog_silence_us(s, NOW), 1001 * MS);
+}
+
 /* A thread that is long in one job is as bad as a loop that does not turn; and it is said which of both it is. */
 static void test_silence_of_a_thread(void **state)
 {
@@ -125,7 +149,7 @@ static void test_silence_of_a_thread(void **state)
 	/* The loop has not told since when its threads were in what they are in now. */
 	stats_set(&s->pool_since_us, NOW - 800 * MS);
 	stats_set(&s->lag_due_us, NOW - 700 * MS);
-	assert_int_equal(watchdog_silence_us(s, NOW), 800 * MS);
+	assert_int_equal(watchdog_silence_us(s, NOW), 700 * MS);
 	assert_false(watchdog_blames_thread(s, NOW));
 	stats_set(&s->pool_since_us, 0);
 	assert_int_equal(watchdog_silence_us(s, NOW), 700 * MS);
@@ -213,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_silence_before_ready),
 		cmocka_unit_test(test_silence_of_a_new_worker),
 		cmocka_unit_test(test_silence_of_a_thread),
+		cmocka_unit_test(test_patience_with_threads),
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_rounds_in_time),
 		cmocka_unit_test(test_late_rounds),
