@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PAGE_MS 20000
 
@@ -215,28 +214,6 @@ static void judge_errors(const struct session *session)
 			(unsigned long long)r->errors, n, 100 * most);
 }
 
-static void judge_machine(const struct session *session)
-{
-	const struct watch_shares *s = &session->m->shares;
-	struct buffer *why = &session->m->void_reason;
-	const double steal = s->machine_steal * (double)sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (!session->m->looked)
-		return;
-	if (s->balancer > MEASURE_HAPROXY_MOST)
-		measure_say(why,
-			"HAProxy was near full: %.0f %% of a CPU, at most %.0f %% is allowed",
-			s->balancer * 100, MEASURE_HAPROXY_MOST * 100);
-	if (s->restarted)
-		measure_say(why, "a worker died meanwhile");
-	if (s->others > MEASURE_OTHERS_MOST)
-		measure_say(why, "other programs used %.2f CPUs, at most %.2f is allowed",
-			s->others, MEASURE_OTHERS_MOST);
-	if (steal > MEASURE_STEAL_MOST)
-		measure_say(why, "the host took away %.2f CPUs, at most %.2f is allowed", steal,
-			MEASURE_STEAL_MOST);
-}
-
 static void judge(struct session *session)
 {
 	const struct stage_load_options *o = session->o;
@@ -246,7 +223,8 @@ static void judge(struct session *session)
 	buffer_init(&death);
 	(void)recorder_is_void(&m->recorder, &m->totals, &recorder_default_limits, &m->void_reason);
 	judge_errors(session);
-	judge_machine(session);
+	if (session->m->looked)
+		measure_check_machine(&session->m->shares, false, &session->m->void_reason);
 	if (stand_check(o->stand, &death) < 0)
 		measure_say(&m->void_reason, "%s", buffer_cstring(&death));
 	if (session->problem.len > 0)

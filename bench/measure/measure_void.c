@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define HAPROXY_MOST 0.8 /* CPUs */
+#define OTHERS_MOST 0.25 /* CPUs that programs which are no part of it may use */
+#define STEAL_MOST 0.1	 /* CPUs that the host may take away */
+
 void measure_say(struct buffer *to, const char *format, ...)
 {
 	va_list arguments;
@@ -29,22 +33,22 @@ static void check_errors(const struct recorder *r, struct buffer *why)
 				(unsigned long long)r->status[i]);
 }
 
-static void check_machine(const struct watch_shares *s, bool foreign, struct buffer *why)
+void measure_check_machine(const struct watch_shares *s, bool foreign, struct buffer *why)
 {
 	const double steal = s->machine_steal * (double)sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (s->balancer > MEASURE_HAPROXY_MOST)
+	if (s->balancer > HAPROXY_MOST)
 		measure_say(why,
 			"HAProxy was near full: %.0f %% of a CPU, at most %.0f %% is allowed",
-			s->balancer * 100, MEASURE_HAPROXY_MOST * 100);
+			s->balancer * 100, HAPROXY_MOST * 100);
 	if (s->restarted)
 		measure_say(why, "a worker died meanwhile");
-	if (!foreign && s->others > MEASURE_OTHERS_MOST)
+	if (!foreign && s->others > OTHERS_MOST)
 		measure_say(why, "other programs used %.2f CPUs, at most %.2f is allowed",
-			s->others, MEASURE_OTHERS_MOST);
-	if (steal > MEASURE_STEAL_MOST)
+			s->others, OTHERS_MOST);
+	if (steal > STEAL_MOST)
 		measure_say(why, "the host took away %.2f CPUs, at most %.2f is allowed", steal,
-			MEASURE_STEAL_MOST);
+			STEAL_MOST);
 }
 
 bool measure_is_void(
@@ -59,6 +63,6 @@ bool measure_is_void(
 	if (m->too_many)
 		measure_say(reason, "there were more requests than room for them");
 	check_errors(&m->recorder, reason);
-	check_machine(&m->shares, o->foreign, reason);
+	measure_check_machine(&m->shares, o->foreign, reason);
 	return reason->len > 0 || reason->failed;
 }

@@ -7,10 +7,6 @@
 
 #include "bench/measure/measure.h"
 
-#define MEASURE_HAPROXY_MOST 0.8 /* CPUs */
-#define MEASURE_OTHERS_MOST 0.25 /* CPUs that programs which are no part of it may use */
-#define MEASURE_STEAL_MOST 0.1	 /* CPUs that the host may take away */
-
 struct measure_void_options {
 	/* Not all of the fleet's processes are known, so they would pass for other programs. */
 	bool foreign;
@@ -23,6 +19,9 @@ struct measure_void_options {
  */
 bool measure_is_void(
 	const struct measure *m, const struct measure_void_options *o, struct buffer *reason);
+
+/* Adds to *why what the machine was short of meanwhile, if it was. foreign: as in the options. */
+void measure_check_machine(const struct watch_shares *s, bool foreign, struct buffer *why);
 
 /* Adds a clause to those that `to` has, behind a semicolon: to reasons, and to notes. */
 void measure_say(struct buffer *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
