@@ -12,6 +12,7 @@
 #include "bench/chapter/summary.h"
 #include "bench/chapter/table.h"
 #include "bench/chapter/variables.h"
+#include "quoted.h"
 
 #include <errno.h>
 #include <math.h>
@@ -39,15 +40,9 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
-/* Single quotes stand for double ones. */
 static int read_text(struct chapter *c, const char *text, bool full, struct buffer *errors)
 {
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	for (; *text; text++)
-		assert_int_not_equal(fputc(*text == '\'' ? '"' : *text, file), EOF);
-	assert_int_equal(fclose(file), 0);
+	write_quoted(path, text);
 	return chapter_read(c, path, full, errors);
 }
 

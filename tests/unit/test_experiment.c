@@ -9,6 +9,7 @@
 #include "bench/sweep/experiment.h"
 #include "bench/sweep/results.h"
 #include "bench/sweep/schedule.h"
+#include "quoted.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,15 +40,9 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
-/* Single quotes stand for double ones. */
 static int read_text(struct experiment *e, const char *text, bool quick, struct buffer *errors)
 {
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	for (; *text; text++)
-		assert_int_not_equal(fputc(*text == '\'' ? '"' : *text, file), EOF);
-	assert_int_equal(fclose(file), 0);
+	write_quoted(path, text);
 	return experiment_read(e, path, quick, errors);
 }
 
