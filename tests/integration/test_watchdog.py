@@ -74,13 +74,13 @@ def test_blocked_loop_leaves_a_backtrace():
 
 def test_requests_of_a_stopped_worker_are_answered():
     """What waits in its accept queue, its successor answers; what it had accepted, HAProxy asks again."""
-    with Fleet({"workers.watchdog_ms": 1000, "workers.count": 2}, balancer=True) as fleet, \
+    with Fleet({"workers.watchdog_ms": 1000, "workers.count": 2, "lab.enabled": True}, balancer=True) as fleet, \
             concurrent.futures.ThreadPoolExecutor(20) as pool:
         def ask(n):
             return fleet.get(f"/qr?text={n}&format=text")
 
-        # HAProxy keeps connections to both workers from these.
-        list(pool.map(ask, range(60)))
+        # HAProxy keeps connections to both workers from these, several as they are under way together.
+        list(pool.map(lambda _: fleet.get("/lab/sleep?us=50000"), range(20)))
         assert fleet.slot(0)["connections"] > 1
         old = fleet.kill(0, signal.SIGSTOP)
         answers = list(pool.map(ask, range(60)))
