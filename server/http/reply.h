@@ -35,8 +35,8 @@ struct http_reply_style {
 
 struct http_reply_timing {
 	uint64_t queue_us, work_us;
-	uint64_t
-		wait_us; /* between the work's pieces: for the backend, a thread, others' turns; told where it is not 0 */
+	/* Between the work's pieces: for the backend, a thread, others' turns. Told where it is not 0. */
+	uint64_t wait_us;
 	const char *work; /* name of the work in Server-Timing, e.g. "qr" */
 };
 

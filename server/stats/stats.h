@@ -102,8 +102,8 @@ struct stats_seat {
 	stats_counter accepted;		   /* connections ever */
 	stats_counter accept_paused;	   /* times: no descriptors, or all connections busy */
 	stats_counter bytes_in, bytes_out; /* on the wire, above TCP */
-	stats_counter
-		abandoned; /* requests whose client left before their turn, or between the pieces of their work */
+	/* requests whose client left before their turn, or between the pieces of their work */
+	stats_counter abandoned;
 	stats_counter timeouts_client; /* requests or answers not through in limits.client_ms */
 	stats_counter shed_full;       /* 503: queue full */
 	stats_counter shed_late;       /* 503: waited longer than limits.queue_ms */
